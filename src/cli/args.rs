@@ -1,0 +1,269 @@
+//! The command line as clap sees it: names, help, and the ranges of values. What the values mean together is
+//! decided in `settings.rs`, once.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Gemma 4 with its MTP drafter on your own machine: the same text, faster, and the gain measured.
+#[derive(Debug, Parser)]
+#[command(
+    name = "slipstream",
+    version,
+    max_term_width = 100,
+    args_conflicts_with_subcommands = true,
+    after_help = "Without a command, slipstream opens the chat with the last used pair, else the best pair found on \
+                  this machine, else the small built-in pair `pocket`.\n\n\
+                  Examples:\n  \
+                  slipstream chat pocket                          try it, offline, with the built-in pair\n  \
+                  slipstream chat gemma-4-26B-it-Q4_0.gguf        the drafter beside the file is found by itself\n  \
+                  slipstream run pocket -p 'What is a lantern?'   one reply to standard output\n  \
+                  slipstream run -p - --json < question.txt       the same with all numbers, as JSON"
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Options of the chat that is opened without a command.
+    #[command(flatten)]
+    pub chat: Shared,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Chat in the terminal.
+    Chat(ChatArgs),
+    /// Write one reply, without a screen.
+    Run(RunArgs),
+    /// Show what is in a GGUF file: metadata and tensors.
+    Inspect(InspectArgs),
+    /// List the models on this machine, and which drafter belongs to which.
+    List(OutputArgs),
+    /// Check this machine: processor features in use, memory, devices.
+    Doctor(OutputArgs),
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page.
+    Man,
+}
+
+/// Options of every command that runs a model.
+#[derive(Clone, Debug, Args)]
+pub struct Shared {
+    /// Model, drafter, memory, threads.
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// How to speculate.
+    #[command(flatten)]
+    pub draft: DraftArgs,
+    /// How tokens are drawn.
+    #[command(flatten)]
+    pub sampling: SamplingArgs,
+    /// The reply.
+    #[command(flatten)]
+    pub reply: ReplyArgs,
+}
+
+/// `slipstream chat`.
+#[derive(Debug, Args)]
+pub struct ChatArgs {
+    /// A GGUF file, `pocket`, or a name from `slipstream list`.
+    #[arg(value_name = "MODEL")]
+    pub positional: Option<String>,
+    /// The rest.
+    #[command(flatten)]
+    pub shared: Shared,
+}
+
+/// `slipstream run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// A GGUF file, `pocket`, or a name from `slipstream list`.
+    #[arg(value_name = "MODEL")]
+    pub positional: Option<String>,
+    /// The text to answer; `-` reads it from standard input, as does a pipe without this option.
+    #[arg(short, long, value_name = "TEXT")]
+    pub prompt: Option<String>,
+    /// No chat template: the model continues the text as it stands.
+    #[arg(long)]
+    pub raw: bool,
+    /// Print one JSON object at the end, with the reply and all numbers.
+    #[arg(long, conflicts_with = "jsonl")]
+    pub json: bool,
+    /// Print one JSON event a line while the reply is written.
+    #[arg(long)]
+    pub jsonl: bool,
+    /// No statistics on standard error.
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// The rest.
+    #[command(flatten)]
+    pub shared: Shared,
+}
+
+/// `slipstream inspect`.
+#[derive(Debug, Args)]
+pub struct InspectArgs {
+    /// The GGUF file.
+    pub file: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of commands that only print.
+#[derive(Debug, Args)]
+pub struct OutputArgs {
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Where to look for a drafter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DrafterKind {
+    /// By the file: an MTP assistant, or an ordinary model.
+    Auto,
+    /// A Gemma 4 MTP assistant.
+    Mtp,
+    /// An ordinary smaller model of the same vocabulary.
+    Model,
+    /// Prompt look-up over the conversation: needs no file.
+    Lookup,
+}
+
+/// Element type of the cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum KvTypeArg {
+    /// 16-bit floats.
+    #[value(name = "f16")]
+    F16,
+    /// 8-bit blocks, half the memory.
+    #[value(name = "q8_0")]
+    Q8_0,
+}
+
+/// Model, drafter, memory, threads.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Model")]
+pub struct ModelArgs {
+    /// The model, where it is not given as the first argument.
+    #[arg(short, long, env = "SLIPSTREAM_MODEL", value_name = "MODEL")]
+    pub model: Option<String>,
+    /// The drafter: a file, `auto` (found beside the model, by what the files say of themselves), or `none`.
+    #[arg(short, long, env = "SLIPSTREAM_DRAFTER", value_name = "FILE|auto|none", default_value = "auto")]
+    pub drafter: String,
+    /// What kind of drafter.
+    #[arg(long, env = "SLIPSTREAM_DRAFTER_KIND", default_value = "auto")]
+    pub drafter_kind: DrafterKind,
+    /// Context length in tokens [default: as long as the model and the memory allow, at most 16384].
+    #[arg(short, long, env = "SLIPSTREAM_CTX", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub ctx: Option<u32>,
+    /// Threads for one token [default: physical cores].
+    #[arg(short, long, env = "SLIPSTREAM_THREADS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=512))]
+    pub threads: Option<u32>,
+    /// Threads for prompts and for checking drafts [default: as --threads].
+    #[arg(long, env = "SLIPSTREAM_THREADS_BATCH", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=512))]
+    pub threads_batch: Option<u32>,
+    /// Layers on the GPU: a number, or `auto` for all that fit.
+    #[arg(long, env = "SLIPSTREAM_GPU_LAYERS", value_name = "N|auto", default_value = "auto")]
+    pub gpu_layers: String,
+    /// Element type of the cache.
+    #[arg(long, env = "SLIPSTREAM_KV_TYPE", default_value = "f16")]
+    pub kv_type: KvTypeArg,
+    /// Read the files instead of mapping them into memory.
+    #[arg(long)]
+    pub no_mmap: bool,
+    /// Write llama.cpp's log to this file.
+    #[arg(long, env = "SLIPSTREAM_LOG", value_name = "FILE")]
+    pub log: Option<PathBuf>,
+}
+
+/// How to speculate.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Speculation (changes the speed, never the text)")]
+pub struct DraftArgs {
+    /// Guesses a round: `auto` and `on` (as many as --n-max), `off`, or a number.
+    #[arg(long, env = "SLIPSTREAM_DRAFT", value_name = "auto|on|off|N", default_value = "auto")]
+    pub draft: String,
+    /// Most guesses a round for `auto` and `on`.
+    #[arg(long, env = "SLIPSTREAM_N_MAX", value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=16))]
+    pub n_max: u32,
+    /// End a draft before a guess less likely than this, in the drafter's own eyes.
+    #[arg(long, env = "SLIPSTREAM_P_MIN", value_name = "X", default_value_t = 0.0, value_parser = share)]
+    pub p_min: f32,
+}
+
+/// How tokens are drawn. What is not given comes from the model's file, else from the defaults.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Sampling")]
+pub struct SamplingArgs {
+    /// Temperature; 0 always takes the likeliest token [default: the model's, else 1].
+    #[arg(long, env = "SLIPSTREAM_TEMP", value_name = "X", value_parser = temperature)]
+    pub temp: Option<f32>,
+    /// Keep the N likeliest tokens; 0 keeps all [default: the model's, else 64].
+    #[arg(long, env = "SLIPSTREAM_TOP_K", value_name = "N")]
+    pub top_k: Option<u32>,
+    /// Keep the likeliest tokens that make up this share [default: the model's, else 0.95].
+    #[arg(long, env = "SLIPSTREAM_TOP_P", value_name = "X", value_parser = share)]
+    pub top_p: Option<f32>,
+    /// Drop tokens less likely than this share of the likeliest [default: the model's, else 0].
+    #[arg(long, env = "SLIPSTREAM_MIN_P", value_name = "X", value_parser = share)]
+    pub min_p: Option<f32>,
+    /// Divide the scores of the last 64 tokens by this; 1 is off [default: the model's, else 1].
+    #[arg(long, env = "SLIPSTREAM_REPEAT_PENALTY", value_name = "X", value_parser = penalty)]
+    pub repeat_penalty: Option<f32>,
+    /// Fixes the text, whatever the drafter and the draft length [default: a new one each time].
+    #[arg(long, env = "SLIPSTREAM_SEED", value_name = "N")]
+    pub seed: Option<u64>,
+    /// The same as --temp 0.
+    #[arg(long, conflicts_with = "temp")]
+    pub greedy: bool,
+}
+
+/// The reply.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Reply")]
+pub struct ReplyArgs {
+    /// Stop after this many tokens.
+    #[arg(short = 'n', long, env = "SLIPSTREAM_MAX_TOKENS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_tokens: Option<u32>,
+    /// Standing instructions to the model.
+    #[arg(long, env = "SLIPSTREAM_SYSTEM", value_name = "TEXT")]
+    pub system: Option<String>,
+    /// Let the model reason before it answers, where it knows how.
+    #[arg(long)]
+    pub think: bool,
+    /// Go on over the model's end of turn.
+    #[arg(long)]
+    pub ignore_eos: bool,
+    /// End the reply before this text (repeatable).
+    #[arg(long, value_name = "TEXT")]
+    pub stop: Vec<String>,
+}
+
+fn number(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(value) if value.is_finite() => Ok(value),
+        _ => Err("not a number".to_owned()),
+    }
+}
+
+fn share(text: &str) -> Result<f32, String> {
+    let value = number(text)?;
+    if (0.0..=1.0).contains(&value) { Ok(value) } else { Err("must be from 0 to 1".to_owned()) }
+}
+
+fn temperature(text: &str) -> Result<f32, String> {
+    let value = number(text)?;
+    if (0.0..=100.0).contains(&value) { Ok(value) } else { Err("must be from 0 to 100".to_owned()) }
+}
+
+fn penalty(text: &str) -> Result<f32, String> {
+    let value = number(text)?;
+    if value > 0.0 { Ok(value) } else { Err("must be above 0; 1 is off".to_owned()) }
+}

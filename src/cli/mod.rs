@@ -1,0 +1,98 @@
+//! The command line: what was typed becomes settings (`settings.rs`), a command does its work, a problem becomes
+//! words and an exit code. One command, one file.
+
+pub mod args;
+mod chat;
+mod doctor;
+mod inspect;
+mod last;
+mod list;
+pub mod machine;
+mod pocket;
+mod printer;
+mod report;
+mod run;
+mod settings;
+
+use std::time::Instant;
+
+use clap::{CommandFactory as _, Parser as _};
+
+use args::{ChatArgs, Cli, Command};
+use crate::error::{Kind, Problem};
+use machine::Machine;
+
+/// Runs the program; `started` is when the process began. Returns the exit code.
+#[must_use]
+pub fn main(started: Instant) -> u8 {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let as_json = match &cli.command {
+        Some(Command::Run(run)) => run.json || run.jsonl,
+        Some(Command::Inspect(inspect)) => inspect.json,
+        Some(Command::List(output) | Command::Doctor(output)) => output.json,
+        _ => false,
+    };
+    let machine = Machine::look();
+    let outcome = match cli.command {
+        None => chat::run(&ChatArgs { positional: None, shared: cli.chat }, &machine),
+        Some(Command::Chat(chat)) => chat::run(&chat, &machine),
+        Some(Command::Run(run)) => run::run(&run, &machine, started),
+        Some(Command::Inspect(inspect)) => inspect::run(&inspect),
+        Some(Command::List(output)) => list::run(&output, &machine),
+        Some(Command::Doctor(output)) => doctor::run(&output, &machine),
+        Some(Command::Completions { shell }) => completions(shell),
+        Some(Command::Man) => manual(),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(problem) => {
+            printer::problem(&problem, as_json);
+            problem.code
+        }
+    }
+}
+
+/// clap's own messages; with `--json` among the arguments, an object as for any other problem.
+fn usage(error: &clap::Error) -> u8 {
+    if !error.use_stderr() {
+        // `--help` and `--version`.
+        return if error.print().is_ok() { 0 } else { 1 };
+    }
+    if std::env::args().any(|argument| argument == "--json" || argument == "--jsonl") {
+        let text = error.render().to_string();
+        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        printer::problem(&Problem::new(Kind::Usage, message, "see `slipstream --help`"), true);
+    } else {
+        let _ = error.print();
+    }
+    Kind::Usage.code()
+}
+
+fn completions(shell: clap_complete::Shell) -> Result<u8, Problem> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "slipstream", &mut script);
+    print(&String::from_utf8_lossy(&script))
+}
+
+fn manual() -> Result<u8, Problem> {
+    let mut page = Vec::new();
+    clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(|error| output_problem(&error))?;
+    print(&String::from_utf8_lossy(&page))
+}
+
+/// Prints a command's whole result. A reader that has seen enough is no problem.
+fn print(text: &str) -> Result<u8, Problem> {
+    match printer::out(text) {
+        Ok(()) => Ok(0),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(0),
+        Err(error) => Err(output_problem(&error)),
+    }
+}
+
+fn output_problem(error: &std::io::Error) -> Problem {
+    let kind = if error.kind() == std::io::ErrorKind::StorageFull { Kind::Space } else { Kind::Fault };
+    Problem::new(kind, format!("writing to standard output failed: {error}"), "")
+}

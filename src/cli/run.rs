@@ -1,0 +1,244 @@
+//! `slipstream run`: one reply, without a screen. The answer goes to standard output, everything else to
+//! standard error.
+
+use std::io::{self, IsTerminal as _, Read as _};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::args::RunArgs;
+use super::machine::Machine;
+use super::settings::{Settings, resolve};
+use super::{output_problem, printer, report};
+use crate::engine::{Canceller, Engine};
+use crate::error::{Kind, Problem};
+use crate::event::{Channel, Command, Event, Ready, Reply, StopReason};
+use crate::request::{Message, Prompt, Request, Role};
+
+/// Runs the command.
+///
+/// # Errors
+/// Whatever keeps the reply from being written.
+pub fn run(args: &RunArgs, machine: &Machine, started: Instant) -> Result<u8, Problem> {
+    let text = prompt_text(args)?;
+    let settings = resolve(args.positional.as_deref(), &args.shared, machine)?;
+    let request = request(args, text, &settings);
+    let engine = Engine::start(settings.engine.clone());
+    stop_on_interrupt(engine.canceller());
+    let ready = wait_until_ready(&engine)?;
+    let startup = started.elapsed();
+    let mut face = Face { args, settings: &settings, ready: &ready, wrote: false, reasoned: false, closed: false };
+    face.announce(&ready)?;
+    let asked = started.elapsed();
+    engine.send(Command::Generate(request));
+    let reply = face.follow(&engine)?;
+    let first_token = asked + reply.first_token;
+    face.conclude(&reply, report::Times { startup, first_token })?;
+    Ok(if reply.stop_reason == StopReason::Cancelled && !face.closed { Kind::Interrupted.code() } else { 0 })
+}
+
+/// The prompt: the option, or standard input where it is `-` or a pipe.
+fn prompt_text(args: &RunArgs) -> Result<String, Problem> {
+    let text = match args.prompt.as_deref() {
+        Some(text) if text != "-" => text.to_owned(),
+        given => {
+            if given.is_none() && io::stdin().is_terminal() {
+                return Err(Problem::new(
+                    Kind::Usage,
+                    "there is no prompt",
+                    "give one with -p TEXT, or pipe it in; `slipstream chat` opens a chat",
+                ));
+            }
+            let mut bytes = Vec::new();
+            io::stdin().read_to_end(&mut bytes).map_err(|error| {
+                Problem::new(Kind::Fault, format!("reading the prompt from standard input failed: {error}"), "")
+            })?;
+            let text = String::from_utf8(bytes).map_err(|error| {
+                let at = error.utf8_error().valid_up_to();
+                let message = format!("the prompt on standard input is not UTF-8: byte {at} is the first bad one");
+                Problem::new(Kind::Usage, message, "convert it, for instance with iconv -t utf-8")
+            })?;
+            if args.raw { text } else { text.trim_end_matches('\n').to_owned() }
+        }
+    };
+    if text.trim().is_empty() && !(args.raw && !text.is_empty()) {
+        return Err(Problem::new(Kind::Usage, "the prompt is empty", "give a text with -p TEXT, or pipe one in"));
+    }
+    Ok(text)
+}
+
+fn request(args: &RunArgs, text: String, settings: &Settings) -> Request {
+    let reply = &args.shared.reply;
+    let prompt = if args.raw {
+        Prompt::Raw(text)
+    } else {
+        let system = reply.system.iter().map(|text| Message { role: Role::System, text: text.clone() });
+        let messages = system.chain([Message { role: Role::User, text }]).collect();
+        Prompt::Chat { messages, thinking: reply.think }
+    };
+    Request {
+        prompt,
+        sampling: settings.sampling.clone(),
+        max_tokens: reply.max_tokens,
+        stop: reply.stop.clone(),
+        ignore_end_of_turn: reply.ignore_eos,
+    }
+}
+
+/// Ctrl+C ends the reply, which is then reported as far as it came.
+fn stop_on_interrupt(canceller: Canceller) {
+    #[cfg(unix)]
+    {
+        use signal_hook::consts::{SIGINT, SIGTERM};
+        if let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]) {
+            std::thread::spawn(move || {
+                for (count, _) in signals.forever().enumerate() {
+                    canceller.cancel();
+                    if count > 0 {
+                        // Whoever asks twice does not want to wait for the end of a round.
+                        std::process::exit(i32::from(Kind::Interrupted.code()));
+                    }
+                }
+            });
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = canceller;
+}
+
+fn wait_until_ready(engine: &Engine) -> Result<Ready, Problem> {
+    let style = ProgressStyle::with_template("loading {msg} {bar:30} {percent}%")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    // Hidden by itself where standard error is no terminal; and a fast load should not flicker.
+    let bar = ProgressBar::new(100).with_style(style);
+    let begun = Instant::now();
+    loop {
+        match engine.next() {
+            Some(Event::Loading { what, fraction }) if begun.elapsed() > Duration::from_millis(300) => {
+                bar.set_message(what.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default());
+                bar.set_position((fraction * 100.0) as u64);
+            }
+            Some(Event::Ready(ready)) => {
+                bar.finish_and_clear();
+                return Ok(ready);
+            }
+            Some(Event::Failed(failure)) => {
+                bar.finish_and_clear();
+                return Err(failure.into());
+            }
+            Some(_) => {}
+            None => return Err(ended()),
+        }
+    }
+}
+
+fn ended() -> Problem {
+    Problem::new(Kind::Fault, "the engine ended without a word", "run again with --log FILE and report it")
+}
+
+/// What the person at the other end of the pipes sees.
+struct Face<'a> {
+    args: &'a RunArgs,
+    settings: &'a Settings,
+    ready: &'a Ready,
+    wrote: bool,
+    reasoned: bool,
+    /// The reader of standard output has gone away.
+    closed: bool,
+}
+
+impl Face<'_> {
+    fn announce(&mut self, ready: &Ready) -> Result<(), Problem> {
+        if self.args.jsonl {
+            return self.line(&report::ready(ready));
+        }
+        Ok(())
+    }
+
+    /// Passes events on until the reply ends.
+    fn follow(&mut self, engine: &Engine) -> Result<Reply, Problem> {
+        loop {
+            let event = engine.next().ok_or_else(ended)?;
+            if self.args.jsonl
+                && let Some(object) = report::event(&event)
+            {
+                self.line(&object)?;
+            }
+            match event {
+                Event::Text(text) if !self.args.json && !self.args.jsonl => {
+                    self.text(text.channel, &text.text)?;
+                }
+                Event::Speculation(state) if !self.args.json && !self.args.jsonl => {
+                    if let Some(reason) = state.reason {
+                        self.note(&format!("draft off: {reason}"));
+                    }
+                }
+                Event::Done(reply) => return Ok(reply),
+                Event::Failed(failure) => return Err(failure.into()),
+                _ => {}
+            }
+            if self.closed {
+                engine.canceller().cancel();
+            }
+        }
+    }
+
+    fn text(&mut self, channel: Channel, text: &str) -> Result<(), Problem> {
+        match channel {
+            Channel::Reasoning if !self.args.quiet => {
+                self.reasoned = true;
+                printer::note_part(&printer::tame(text));
+                Ok(())
+            }
+            Channel::Reasoning => Ok(()),
+            Channel::Answer => {
+                if self.reasoned {
+                    self.reasoned = false;
+                    printer::note("");
+                }
+                self.wrote = true;
+                // On a terminal, nothing a model writes may act on it; into a pipe, the text goes as it is.
+                if printer::stdout_is_terminal() { self.out(&printer::tame(text)) } else { self.out(text) }
+            }
+        }
+    }
+
+    fn conclude(&mut self, reply: &Reply, times: report::Times) -> Result<(), Problem> {
+        let object = report::reply(reply, self.ready, self.settings, times);
+        if self.args.json {
+            return self.line(&object);
+        }
+        if self.args.jsonl {
+            return self.line(&serde_json::json!({ "event": "done", "reply": object }));
+        }
+        if self.wrote {
+            self.out("\n")?;
+        }
+        self.note(&report::footer(reply));
+        Ok(())
+    }
+
+    fn note(&self, text: &str) {
+        if !self.args.quiet {
+            printer::note(text);
+        }
+    }
+
+    fn line(&mut self, object: &serde_json::Value) -> Result<(), Problem> {
+        self.out(&format!("{object}\n"))
+    }
+
+    fn out(&mut self, text: &str) -> Result<(), Problem> {
+        if self.closed {
+            return Ok(());
+        }
+        match printer::out(text) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.closed = true;
+                Ok(())
+            }
+            Err(error) => Err(output_problem(&error)),
+        }
+    }
+}

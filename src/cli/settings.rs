@@ -1,0 +1,296 @@
+//! From what was typed to what is done, once: which model, which drafter and why, how much context, how many
+//! threads. Nothing below this sees an option that has a default, or reads an environment variable.
+
+use std::path::{Path, PathBuf};
+
+use super::args::{DraftArgs, DrafterKind, KvTypeArg, ModelArgs, SamplingArgs, Shared};
+use super::machine::Machine;
+use super::{last, pocket};
+use crate::engine::{DrafterPlan, EngineSettings, LONGEST_DRAFT};
+use crate::error::{Kind, Problem};
+use crate::gguf::GgmlType;
+use crate::llama::KvType;
+use crate::models::{
+    Candidate, Choice, Distance, MemoryEstimate, MemoryPlan, ModelFile, Role, best_pair, candidates_beside, choose,
+    find_models, fits, fits_as_model_drafter, largest_context, read_model, search_roots, target_only,
+};
+use crate::request::{DraftLength, SamplingSettings, Speculation};
+
+/// Context where nothing is asked for: enough for a long chat, small beside the weights of any Gemma 4.
+const DEFAULT_CONTEXT: u32 = 16_384;
+/// Tokens decoded at once while a prompt is read; llama.cpp's own default.
+const MICRO_BATCH: u32 = 512;
+/// Share of the available memory that a model may plan with: the estimate has an error, and other programs live.
+const MEMORY_SHARE: f64 = 0.95;
+/// Draft length of `auto`: the best fixed length on most texts and machines (MTP.md 3; llama.cpp's default too).
+const AUTO_LENGTH: u32 = 3;
+
+/// Everything a chat or a run needs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// For the engine.
+    pub engine: EngineSettings,
+    /// How tokens are drawn.
+    pub sampling: SamplingSettings,
+    /// Most guesses a round.
+    pub n_max: u32,
+}
+
+/// The files of a pair, read and judged.
+struct Chosen {
+    target: ModelFile,
+    drafter: Option<ModelFile>,
+    plan: DrafterPlan,
+    reason: String,
+    name: String,
+}
+
+/// Resolves model options. `positional` is the model given as the first argument.
+///
+/// # Errors
+/// Whatever is wrong with the options, the files, or the memory they need.
+pub fn resolve(positional: Option<&str>, shared: &Shared, machine: &Machine) -> Result<Settings, Problem> {
+    let model = &shared.model;
+    if let (Some(first), Some(second)) = (positional, model.model.as_deref())
+        && first != second
+    {
+        let message = format!("two models were given: {first} and --model {second}");
+        return Err(Problem::new(Kind::Usage, message, "give one of them"));
+    }
+    let chosen = choose_files(positional.or(model.model.as_deref()), model, machine)?;
+    let context = context(&chosen, model, machine)?;
+    let threads = model.threads.unwrap_or(machine.physical_cores);
+    let speculation = speculation(&shared.draft)?;
+    let engine = EngineSettings {
+        model: chosen.target.path.clone(),
+        model_name: chosen.name,
+        quantization: chosen.target.facts.quantization_name().to_owned(),
+        drafter: chosen.plan,
+        pairing: chosen.reason,
+        context,
+        threads,
+        threads_batch: model.threads_batch.unwrap_or(threads),
+        micro_batch: MICRO_BATCH,
+        kv_type: match model.kv_type {
+            KvTypeArg::F16 => KvType::F16,
+            KvTypeArg::Q8_0 => KvType::Q8_0,
+        },
+        gpu_layers: gpu_layers(&model.gpu_layers)?,
+        mmap: !model.no_mmap,
+        speculation,
+        log: model.log.clone(),
+    };
+    let sampling = sampling(&shared.sampling, &chosen.target);
+    Ok(Settings { engine, sampling, n_max: shared.draft.n_max })
+}
+
+fn gpu_layers(text: &str) -> Result<Option<u32>, Problem> {
+    if text == "auto" {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|_| {
+        Problem::new(
+            Kind::Usage,
+            format!("--gpu-layers {text}: expected a number or `auto`"),
+            "leave it out for `auto`",
+        )
+    })
+}
+
+/// `--draft` and its companions.
+///
+/// # Errors
+/// Where it is neither a word it knows nor a number within reach.
+pub fn speculation(draft: &DraftArgs) -> Result<Speculation, Problem> {
+    let length = match draft.draft.as_str() {
+        "off" | "0" => DraftLength::Off,
+        "on" => DraftLength::Fixed(draft.n_max),
+        "auto" => DraftLength::Fixed(draft.n_max.min(AUTO_LENGTH)),
+        number => match number.parse::<u32>() {
+            Ok(length) if length as usize <= LONGEST_DRAFT => DraftLength::Fixed(length),
+            _ => {
+                let message =
+                    format!("--draft {number}: expected auto, on, off, or a number from 0 to {LONGEST_DRAFT}");
+                return Err(Problem::new(Kind::Usage, message, "the best lengths are small: try 2 or 3"));
+            }
+        },
+    };
+    Ok(Speculation { length, p_min: draft.p_min })
+}
+
+/// Which files: the named model, else the last used pair, else the best pair here, else the built-in one; and
+/// the drafter that goes with it.
+fn choose_files(name: Option<&str>, args: &ModelArgs, machine: &Machine) -> Result<Chosen, Problem> {
+    let mut known_drafter = None;
+    let path = match name {
+        Some("pocket") => built_in(&mut known_drafter)?,
+        Some(name) if Path::new(name).exists() => PathBuf::from(name),
+        Some(name) => named(name, machine, &mut known_drafter)?,
+        None => match last::read().filter(|path| path.is_file()) {
+            Some(path) => path,
+            None => match best_here(machine, &mut known_drafter) {
+                Some(path) => path,
+                None => built_in(&mut known_drafter)?,
+            },
+        },
+    };
+    let target = read_model(&path).map_err(file_problem)?;
+    target_only(&target).map_err(file_problem)?;
+    let (drafter, plan, reason) = choose_drafter(&target, args, known_drafter)?;
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = target.facts.name.clone().filter(|name| !name.is_empty()).unwrap_or(stem);
+    Ok(Chosen { target, drafter, plan, reason, name })
+}
+
+/// A drafter that is known before looking beside the target.
+type Known = Option<PathBuf>;
+
+fn built_in(known: &mut Known) -> Result<PathBuf, Problem> {
+    let files = pocket::files()?;
+    *known = Some(files.drafter);
+    Ok(files.target)
+}
+
+fn best_here(machine: &Machine, known: &mut Known) -> Option<PathBuf> {
+    let found = find_models(&search_roots(&machine.places()));
+    let (model, choice) = best_pair(&found, machine.available_bytes)?;
+    *known = choice.path().map(Path::to_owned);
+    Some(model.model.path.clone())
+}
+
+/// A model by its name in `slipstream list`, or `org/repo[:quant]` as far as it is on this machine.
+fn named(name: &str, machine: &Machine, known: &mut Known) -> Result<PathBuf, Problem> {
+    let found = find_models(&search_roots(&machine.places()));
+    let wanted = name.to_lowercase();
+    let (repository, quant) = wanted.split_once(':').map_or((wanted.as_str(), None), |(a, b)| (a, Some(b)));
+    let matches = |model: &str, path: &Path| {
+        let (model, path) = (model.to_lowercase(), path.to_string_lossy().to_lowercase());
+        model == wanted
+            || (model.contains(repository) && quant.is_none_or(|quant| path.contains(quant) || model.contains(quant)))
+    };
+    let mut hits: Vec<_> = found
+        .models
+        .iter()
+        .filter(|each| each.model.role == Role::Target && matches(&each.name, &each.model.path))
+        .collect();
+    hits.sort_by_key(|each| (each.name.to_lowercase() != wanted, each.model.facts.file_bytes));
+    match hits.as_slice() {
+        [] => Err(Problem::new(
+            Kind::File,
+            format!("there is no file {name}, and no model of that name on this machine"),
+            "check the path; `slipstream list` shows the models found here, `pocket` is always there",
+        )),
+        [first, rest @ ..] if first.name.to_lowercase() == wanted || rest.is_empty() => {
+            known.clone_from(&first.drafter);
+            Ok(first.model.path.clone())
+        }
+        several => {
+            let names: Vec<&str> = several.iter().take(6).map(|each| each.name.as_str()).collect();
+            Err(Problem::new(
+                Kind::Usage,
+                format!("{name} could be any of {}: {}", several.len(), names.join(", ")),
+                "give the whole name, or the path of the file",
+            ))
+        }
+    }
+}
+
+fn choose_drafter(
+    target: &ModelFile,
+    args: &ModelArgs,
+    known: Known,
+) -> Result<(Option<ModelFile>, DrafterPlan, String), Problem> {
+    if args.drafter_kind == DrafterKind::Lookup {
+        return Ok((None, DrafterPlan::Lookup, "look-up was asked for".to_owned()));
+    }
+    match args.drafter.as_str() {
+        "none" => Ok((None, DrafterPlan::None, "no drafter was asked for".to_owned())),
+        "auto" => auto_drafter(target, known),
+        path => given_drafter(target, Path::new(path), args.drafter_kind),
+    }
+}
+
+fn auto_drafter(
+    target: &ModelFile,
+    known: Known,
+) -> Result<(Option<ModelFile>, DrafterPlan, String), Problem> {
+    let mut candidates = candidates_beside(&target.path).models;
+    if let Some(path) = known
+        && let Ok(model) = read_model(&path)
+        && !candidates.iter().any(|candidate| candidate.model.path == path)
+    {
+        candidates.push(Candidate { model, distance: Distance::SameFolder });
+    }
+    match choose(target, &candidates) {
+        Choice::None { reason, .. } => Ok((None, DrafterPlan::None, reason)),
+        Choice::Chosen { path, reason } => {
+            let drafter = candidates.into_iter().map(|candidate| candidate.model).find(|model| model.path == path);
+            Ok((drafter, DrafterPlan::Mtp(path), reason))
+        }
+    }
+}
+
+/// A drafter that was named must fit, or nothing is loaded.
+fn given_drafter(
+    target: &ModelFile,
+    path: &Path,
+    kind: DrafterKind,
+) -> Result<(Option<ModelFile>, DrafterPlan, String), Problem> {
+    let drafter = read_model(path).map_err(file_problem)?;
+    let as_model = kind == DrafterKind::Model || (kind == DrafterKind::Auto && drafter.role == Role::Target);
+    let misfit = if as_model { fits_as_model_drafter(target, &drafter) } else { fits(target, &drafter) };
+    misfit.map_err(|misfit| {
+        let message = format!("{} does not fit {}: {misfit}", path.display(), target.path.display());
+        Problem::new(Kind::File, message, misfit.help())
+    })?;
+    let reason = "it was asked for, and fits".to_owned();
+    let path = path.to_owned();
+    let plan = if as_model { DrafterPlan::Model(path) } else { DrafterPlan::Mtp(path) };
+    Ok((Some(drafter), plan, reason))
+}
+
+/// The context length: as asked and as far as memory goes.
+fn context(chosen: &Chosen, args: &ModelArgs, machine: &Machine) -> Result<u32, Problem> {
+    let available = (machine.available_bytes as f64 * MEMORY_SHARE) as u64;
+    let trained = chosen.target.facts.context_length.unwrap_or(DEFAULT_CONTEXT);
+    let wanted = args.ctx.unwrap_or_else(|| DEFAULT_CONTEXT.min(trained.max(1)));
+    let plan = MemoryPlan {
+        context: wanted,
+        micro_batch: MICRO_BATCH,
+        outputs: LONGEST_DRAFT as u32 + 1,
+        kv_type: match args.kv_type {
+            KvTypeArg::F16 => GgmlType::F16,
+            KvTypeArg::Q8_0 => GgmlType::Q8_0,
+        },
+    };
+    let drafter = chosen.drafter.as_ref();
+    let too_large = match MemoryEstimate::check(&chosen.target, drafter, plan, available) {
+        Ok(_) => return Ok(wanted),
+        Err(error) => error,
+    };
+    // A wish is refused when it cannot be met; the default only bends.
+    match largest_context(&chosen.target, drafter, plan, available) {
+        Some(context) if args.ctx.is_none() => Ok(context),
+        _ => Err(Problem::new(Kind::Space, too_large.to_string(), too_large.help())),
+    }
+}
+
+/// Flags, then the model's own recommendation, then the defaults.
+fn sampling(args: &SamplingArgs, target: &ModelFile) -> SamplingSettings {
+    let own = &target.facts.sampling;
+    let base = SamplingSettings::default();
+    let temperature = if args.greedy { Some(0.0) } else { args.temp };
+    SamplingSettings {
+        temperature: temperature.or(own.temperature).unwrap_or(base.temperature),
+        top_k: args.top_k.or(own.top_k).unwrap_or(base.top_k),
+        top_p: args.top_p.or(own.top_p).unwrap_or(base.top_p),
+        min_p: args.min_p.or(own.min_p).unwrap_or(base.min_p),
+        repeat_penalty: args.repeat_penalty.or(own.repeat_penalty).unwrap_or(base.repeat_penalty),
+        repeat_window: base.repeat_window,
+        seed: args.seed.unwrap_or_else(super::machine::fresh_seed),
+    }
+}
+
+fn file_problem(error: crate::models::ModelError) -> Problem {
+    Problem::new(Kind::File, error.to_string(), error.help())
+}

@@ -1,0 +1,234 @@
+//! llama contexts as the target and the drafters that `spec` speaks to.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use crate::llama::{Context, DraftContext, LlamaError};
+use crate::spec::{DraftRequest, Drafter, Guess, Target};
+use crate::token::{Position, TokenId};
+
+/// The target's hidden row of the last kept position, handed from the target to an MTP drafter.
+pub type HiddenRow = Rc<RefCell<Vec<f32>>>;
+
+/// A target's context as `spec::Target`. Its cache holds the text minus its last token.
+pub struct TargetMachine<'m> {
+    context: Context<'m>,
+    hidden: Option<HiddenRow>,
+    /// Tokens in the cache before the latest `verify`.
+    before: u32,
+    batch: Vec<TokenId>,
+}
+
+impl<'m> TargetMachine<'m> {
+    /// Over a context; `hidden` is kept up to date where a drafter needs it.
+    #[must_use]
+    pub fn new(context: Context<'m>, hidden: Option<HiddenRow>) -> TargetMachine<'m> {
+        let before = context.length();
+        TargetMachine { context, hidden, before, batch: Vec::new() }
+    }
+
+    /// The context, between two rounds.
+    pub fn context(&mut self) -> &mut Context<'m> {
+        &mut self.context
+    }
+
+    /// No drafter reads hidden rows any more.
+    pub fn forget_hidden(&mut self) {
+        self.hidden = None;
+        self.context.set_hidden_rows(false);
+    }
+
+    /// Takes over the hidden row of the `index`-th token of the latest batch.
+    pub fn take_hidden(&mut self, index: usize) {
+        if let (Some(hidden), Some(row)) = (&self.hidden, self.context.hidden_row(index)) {
+            let mut hidden = hidden.borrow_mut();
+            hidden.clear();
+            hidden.extend_from_slice(row);
+        }
+    }
+}
+
+impl Target for TargetMachine<'_> {
+    type Error = LlamaError;
+
+    fn verify(&mut self, last: TokenId, guesses: &[TokenId]) -> Result<(), LlamaError> {
+        self.before = self.context.length();
+        self.batch.clear();
+        self.batch.push(last);
+        self.batch.extend_from_slice(guesses);
+        self.context.decode(&self.batch, self.batch.len())
+    }
+
+    fn row(&self, index: usize) -> &[f32] {
+        // Every token of a verify batch has a row; an empty one gives a defined token, never a panic.
+        self.context.row(index).unwrap_or(&[])
+    }
+
+    fn keep(&mut self, kept: usize) -> Result<(), LlamaError> {
+        self.take_hidden(kept);
+        // The batch is far below 2^32 tokens.
+        self.context.drop_tail(self.before + 1 + kept as u32);
+        Ok(())
+    }
+}
+
+/// The text a drafter draws after: the end of the real text that can matter, and its own guesses.
+fn start_draft_text(request: &DraftRequest<'_>, window: &mut Vec<TokenId>) {
+    window.clear();
+    let reach = request.sampler.window().min(request.text.len());
+    window.extend_from_slice(&request.text[request.text.len() - reach..]);
+}
+
+/// Gemma 4's MTP assistant: reads the target's cache, has none of its own (MTP.md 1).
+pub struct MtpDrafter<'m> {
+    context: DraftContext<'m>,
+    hidden: HiddenRow,
+    /// The drafter's own hidden row of the step before.
+    step: Vec<f32>,
+    window: Vec<TokenId>,
+}
+
+impl<'m> MtpDrafter<'m> {
+    /// Over a draft context; `hidden` is the row that the target keeps up to date.
+    #[must_use]
+    pub fn new(context: DraftContext<'m>, hidden: HiddenRow) -> MtpDrafter<'m> {
+        MtpDrafter { context, hidden, step: Vec::new(), window: Vec::new() }
+    }
+}
+
+impl Drafter for MtpDrafter<'_> {
+    fn propose(&mut self, request: DraftRequest<'_>, draft: &mut Vec<Guess>) -> Result<(), String> {
+        start_draft_text(&request, &mut self.window);
+        let Some(mut token) = request.text.last().copied() else { return Ok(()) };
+        let after = Position(0).plus(request.text.len());
+        self.step.clear();
+        self.step.extend_from_slice(&self.hidden.borrow());
+        if self.step.is_empty() {
+            return Ok(());
+        }
+        while draft.len() < request.max_length {
+            let Some(floor) = (request.floor)(draft) else { break };
+            // The same position in every step: the shared cache does not advance.
+            let decoded = self.context.decode(token, &self.step, after.0 - 1);
+            match decoded {
+                Ok(()) => {}
+                // No free cell for a step: a shorter draft, not a failure.
+                Err(LlamaError::Full { .. }) => break,
+                Err(error) => return Err(error.to_string()),
+            }
+            let (Some(scores), Some(hidden)) = (self.context.scores(), self.context.hidden()) else {
+                return Err("the drafter gave no scores".to_owned());
+            };
+            let drawn =
+                request.sampler.draw_with_probability(scores, &self.window, after.plus(draft.len()));
+            if drawn.probability < floor {
+                break;
+            }
+            self.step.clear();
+            self.step.extend_from_slice(hidden);
+            token = drawn.token;
+            self.window.push(token);
+            draft.push(Guess { token, probability: drawn.probability });
+        }
+        Ok(())
+    }
+
+    fn observe(&mut self, _text: &[TokenId], _kept: usize) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn rewind(&mut self, _position: Position) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// An ordinary smaller model of the same vocabulary, with a cache of its own.
+pub struct ModelDrafter<'m> {
+    context: Context<'m>,
+    /// What its cache holds: some prefix of the text, and guesses of the latest draft.
+    held: Vec<TokenId>,
+    window: Vec<TokenId>,
+}
+
+impl<'m> ModelDrafter<'m> {
+    /// Over a context of the small model.
+    #[must_use]
+    pub fn new(context: Context<'m>) -> ModelDrafter<'m> {
+        ModelDrafter { context, held: Vec::new(), window: Vec::new() }
+    }
+
+    /// Decodes what the cache lacks of `text`, all but nothing: afterwards row `n − 1` of the last batch of n
+    /// follows the text.
+    fn catch_up(&mut self, text: &[TokenId]) -> Result<usize, LlamaError> {
+        let common = self.held.iter().zip(text).take_while(|(held, token)| held == token).count();
+        // The last token is always decoded again: its row is wanted.
+        let mut common = common.min(text.len() - 1);
+        if !self.context.truncate(common as u32) {
+            self.context.clear();
+            common = 0;
+        }
+        self.held.truncate(common);
+        let mut count = 0;
+        for chunk in text[common..].chunks(self.context.settings().micro_batch as usize) {
+            let is_last = self.held.len() + chunk.len() == text.len();
+            self.context.decode(chunk, usize::from(is_last))?;
+            self.held.extend_from_slice(chunk);
+            count = chunk.len();
+        }
+        Ok(count)
+    }
+}
+
+impl Drafter for ModelDrafter<'_> {
+    fn propose(&mut self, request: DraftRequest<'_>, draft: &mut Vec<Guess>) -> Result<(), String> {
+        start_draft_text(&request, &mut self.window);
+        if request.text.is_empty() {
+            return Ok(());
+        }
+        let Some(mut floor) = (request.floor)(draft) else { return Ok(()) };
+        let after = Position(0).plus(request.text.len());
+        let mut count = match self.catch_up(request.text) {
+            Ok(count) => count,
+            // Its own context is smaller than the target's: no guesses from here on.
+            Err(LlamaError::Full { .. }) => return Ok(()),
+            Err(error) => return Err(error.to_string()),
+        };
+        loop {
+            let Some(scores) = self.context.row(count - 1) else {
+                return Err("the draft model gave no scores".to_owned());
+            };
+            let drawn =
+                request.sampler.draw_with_probability(scores, &self.window, after.plus(draft.len()));
+            if drawn.probability < floor {
+                return Ok(());
+            }
+            self.window.push(drawn.token);
+            draft.push(Guess { token: drawn.token, probability: drawn.probability });
+            if draft.len() == request.max_length {
+                return Ok(());
+            }
+            let Some(next) = (request.floor)(draft) else { return Ok(()) };
+            floor = next;
+            match self.context.decode(&[drawn.token], 1) {
+                Ok(()) => self.held.push(drawn.token),
+                Err(LlamaError::Full { .. }) => return Ok(()),
+                Err(error) => return Err(error.to_string()),
+            }
+            count = 1;
+        }
+    }
+
+    fn observe(&mut self, _text: &[TokenId], _kept: usize) -> Result<(), String> {
+        // The next draft finds out what still fits (`catch_up`).
+        Ok(())
+    }
+
+    fn rewind(&mut self, position: Position) -> Result<(), String> {
+        self.held.truncate(position.0 as usize);
+        if !self.context.truncate(position.0) {
+            self.context.clear();
+            self.held.clear();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,301 @@
+//! One reply: read the prompt, then rounds until something ends it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender};
+use std::time::Duration;
+
+use super::adapter::TargetMachine;
+use super::clock::Clock;
+use super::session::Session;
+use super::text::{Pieces, Reasoning, TextStream};
+use crate::event::{Command, Event, Prefill, Reply, SpeculationState, StopReason};
+use crate::llama::{LlamaError, Rendered, Vocab};
+use crate::request::{DraftLength, Request, Speculation};
+use crate::sampling::Sampler;
+use crate::spec::{Cycle, Drafter, FixedLength, Players, Room, Round, Stats};
+use crate::token::{Origin, Position, TokenId};
+
+/// Longest draft that the target's context has rows for. MTP.md 1.4: the best lengths are small; 16 leaves room
+/// for look-up drafts on text that repeats, and costs 17 rows of scores in the compute buffer (17 MB at 262,144).
+pub const LONGEST_DRAFT: usize = 16;
+
+/// Counters are reported this often at most; text is reported at once.
+const REPORT_INTERVAL: Duration = Duration::from_millis(20);
+
+/// After this many tokens beyond a turn boundary, the way back to it is saved. Smaller than the micro-batch by which
+/// the window's cache is larger than the window, so that the boundary's window is still whole.
+const CHECKPOINT_AFTER: usize = 256;
+
+/// What a reply works with, beside its request.
+pub struct Desk<'a, 'm> {
+    /// The target.
+    pub target: &'a mut TargetMachine<'m>,
+    /// The drafter, `None` where there is none or it has failed.
+    pub drafter: &'a mut Option<Box<dyn Drafter + 'm>>,
+    /// What the cache holds.
+    pub session: &'a mut Session,
+    /// The target's vocabulary.
+    pub vocab: Vocab<'m>,
+    /// How speculation stands; changed where the drafter fails or a person changes it.
+    pub speculation: &'a mut Speculation,
+    /// Why speculation is off, beside the person's wish.
+    pub reason: &'a mut Option<String>,
+    /// Orders that arrive while the reply is written.
+    pub commands: &'a Receiver<Command>,
+    /// Set by a person who wants the reply to end.
+    pub cancel: &'a AtomicBool,
+    /// Where events go.
+    pub events: &'a Sender<Event>,
+    /// Orders that must wait for the end of the reply.
+    pub postponed: &'a mut Vec<Command>,
+}
+
+/// How speculation stands, as a person reads it.
+#[must_use]
+pub fn state(speculation: &Speculation, reason: Option<&String>, has_drafter: bool) -> SpeculationState {
+    match speculation.length {
+        DraftLength::Fixed(length) if has_drafter && length > 0 => {
+            SpeculationState { on: true, length, reason: None }
+        }
+        _ if !has_drafter => {
+            let reason = reason.cloned().unwrap_or_else(|| "no drafter".to_owned());
+            SpeculationState { on: false, length: 0, reason: Some(reason) }
+        }
+        _ => SpeculationState { on: false, length: 0, reason: Some("turned off".to_owned()) },
+    }
+}
+
+/// The reply while it is written.
+struct Draft {
+    stream: TextStream,
+    tokens: Vec<TokenId>,
+    stop: Option<StopReason>,
+}
+
+impl Desk<'_, '_> {
+    fn send(&self, event: Event) {
+        // A receiver that has gone away has lost interest; the cancel flag tells what to do about it.
+        let _ = self.events.send(event);
+    }
+
+    fn state(&self) -> SpeculationState {
+        state(self.speculation, self.reason.as_ref(), self.drafter.is_some())
+    }
+
+    /// Takes in orders that concern the running reply.
+    fn take_orders(&mut self) {
+        while let Ok(command) = self.commands.try_recv() {
+            match command {
+                Command::SetSpeculation(speculation) => {
+                    *self.speculation = speculation;
+                    self.send(Event::Speculation(self.state()));
+                }
+                other => {
+                    if matches!(other, Command::Shutdown) {
+                        self.cancel.store(true, Ordering::Relaxed);
+                    }
+                    self.postponed.push(other);
+                }
+            }
+        }
+    }
+
+    fn cancelled(&self) -> bool {
+        self.cancel.load(Ordering::Relaxed)
+    }
+
+    /// Shows pieces and notes what they end.
+    fn show(&self, draft: &mut Draft, pieces: Pieces) {
+        for text in pieces.texts {
+            self.send(Event::Text(text));
+        }
+        if let Some(count) = pieces.stop_after {
+            draft.tokens.truncate(count);
+            draft.stop = Some(StopReason::StopText);
+        }
+    }
+
+    /// Adds an emitted token to the reply. Returns false where the reply ends with it.
+    fn add(&self, draft: &mut Draft, token: TokenId, origin: Origin, request: &Request, piece: &mut Vec<u8>) {
+        if self.vocab.ends_turn(token) && !request.ignore_end_of_turn {
+            draft.stop = Some(StopReason::EndOfTurn);
+            return;
+        }
+        draft.tokens.push(token);
+        piece.clear();
+        self.vocab.piece(token, piece);
+        let pieces = draft.stream.push(piece, origin);
+        self.show(draft, pieces);
+    }
+
+    /// Writes the reply to `prompt`.
+    ///
+    /// # Errors
+    /// The target's; the session then holds what the cache holds.
+    pub fn write(
+        mut self,
+        request: &Request,
+        prompt: &[TokenId],
+        rendered: Option<&Rendered>,
+    ) -> Result<Reply, LlamaError> {
+        let clock = Clock::start();
+        let mut draft = Draft { stream: stream(request, rendered), tokens: Vec::new(), stop: None };
+        let prompt_total = prompt.len() as u32;
+        let reused = self.session.reuse(self.target.context(), prompt);
+        if let Some(drafter) = self.drafter.as_deref_mut() {
+            // A drafter that cannot go back is found out by its next draft.
+            let _ = drafter.rewind(Position(reused as u32));
+        }
+        let prefill = |done: usize| Prefill { done: done as u32, total: prompt_total, reused: reused as u32 };
+        let (events, cancel) = (self.events, self.cancel);
+        let last = self.session.read(self.target.context(), prompt, &mut |done| {
+            let _ = events.send(Event::Prefill(prefill(done)));
+            !cancel.load(Ordering::Relaxed)
+        })?;
+        let prompt_time = clock.elapsed();
+        self.send(Event::Prefill(prefill(self.session.tokens().len())));
+
+        let mut text = prompt.to_vec();
+        let mut stats = Stats::new();
+        let mut piece = Vec::new();
+        let sampler = Sampler::new(&request.sampling, self.vocab.suppressed());
+        let mut cycle = Cycle::new(sampler, self.vocab.size());
+        let mut first_token = prompt_time;
+        if request.max_tokens == Some(0) {
+            draft.stop = Some(StopReason::Length);
+        } else if let Some(last) = last {
+            self.target.take_hidden(last);
+            let row = self.target.context().row(last).unwrap_or(&[]).to_vec();
+            let token = cycle.draw(&row, &mut text);
+            first_token = clock.elapsed();
+            stats.record_prefill_token();
+            self.add(&mut draft, token, Origin::Target, request, &mut piece);
+        } else {
+            draft.stop = Some(StopReason::Cancelled);
+        }
+        let mut reported = first_token;
+        while draft.stop.is_none() {
+            self.take_orders();
+            let emitted = text.len() - prompt.len();
+            let room = self.room(request, emitted);
+            if self.cancelled() {
+                draft.stop = Some(StopReason::Cancelled);
+            } else if room.tokens == 0 {
+                draft.stop = Some(StopReason::Length);
+            } else if room.cells == 0 {
+                draft.stop = Some(StopReason::ContextFull);
+            }
+            if draft.stop.is_some() {
+                break;
+            }
+            let round = self.round(&mut cycle, &mut text, room, request, clock)?;
+            stats.record(&round);
+            for emitted in &round.emitted {
+                if draft.stop.is_none() {
+                    self.add(&mut draft, emitted.token, emitted.origin, request, &mut piece);
+                }
+            }
+            if let Some(failure) = round.drafter_failed {
+                self.drop_drafter(failure);
+            }
+            if clock.elapsed() >= reported + REPORT_INTERVAL {
+                reported = clock.elapsed();
+                let used = self.used();
+                self.send(Event::Progress(stats.counters(reported - first_token, used)));
+            }
+            if emitted < CHECKPOINT_AFTER && text.len() - prompt.len() >= CHECKPOINT_AFTER {
+                self.session.save(self.target.context(), prompt.len());
+            }
+        }
+        let elapsed = clock.elapsed().saturating_sub(first_token);
+        let stop_reason = draft.stop.unwrap_or(StopReason::Cancelled);
+        let pieces = draft.stream.finish();
+        self.show(&mut draft, pieces);
+        self.settle(prompt, &text, &draft);
+        let counters = stats.counters(elapsed, self.used());
+        Ok(Reply {
+            text: draft.stream.answer().to_owned(),
+            reasoning: draft.stream.thought().to_owned(),
+            tokens: draft.tokens,
+            stop_reason,
+            prompt_tokens: prompt_total,
+            prompt_decoded: prompt_total - reused as u32,
+            prompt_time,
+            first_token,
+            counters,
+            speculation: self.state(),
+        })
+    }
+
+    fn used(&mut self) -> u32 {
+        self.target.context().length()
+    }
+
+    fn room(&mut self, request: &Request, emitted: usize) -> Room {
+        let context = self.target.context();
+        let cells = (context.settings().cells - context.length()) as usize;
+        let tokens = request.max_tokens.map_or(usize::MAX, |limit| (limit as usize).saturating_sub(emitted));
+        let rows = context.settings().max_outputs as usize;
+        Room { cells, tokens, guesses: LONGEST_DRAFT.min(rows.saturating_sub(1)) }
+    }
+
+    fn round(
+        &mut self,
+        cycle: &mut Cycle,
+        text: &mut Vec<TokenId>,
+        room: Room,
+        request: &Request,
+        clock: Clock,
+    ) -> Result<Round, LlamaError> {
+        let length = match self.speculation.length {
+            DraftLength::Off => 0,
+            DraftLength::Fixed(length) => length as usize,
+        };
+        let mut policy = FixedLength { length, p_min: self.speculation.p_min };
+        let vocab = self.vocab;
+        let ignore = request.ignore_end_of_turn;
+        let players = Players {
+            target: &mut *self.target,
+            drafter: self.drafter.as_deref_mut().map(|drafter| drafter as &mut dyn Drafter),
+            policy: &mut policy,
+            is_stop: &|token| !ignore && vocab.ends_turn(token),
+            clock: &mut || clock.elapsed(),
+        };
+        cycle.round(players, text, room)
+    }
+
+    /// Goes on without the drafter, in the same reply, and says why.
+    fn drop_drafter(&mut self, failure: String) {
+        *self.drafter = None;
+        self.target.forget_hidden();
+        *self.reason = Some(format!("the drafter failed: {failure}"));
+        self.send(Event::Speculation(self.state()));
+    }
+
+    /// Makes cache and session end where the text shown ends (invariant v).
+    fn settle(&mut self, prompt: &[TokenId], text: &[TokenId], draft: &Draft) {
+        // The cache holds all of the text but its last token; a stop text may have cut more off.
+        let shown = prompt.len() + draft.tokens.len();
+        let held = self.session.tokens().len();
+        let in_cache = self.target.context().length() as usize;
+        if in_cache > held && in_cache <= text.len() {
+            self.session.extend(&text[held..in_cache]);
+        }
+        if in_cache > shown {
+            self.session.truncate(self.target.context(), shown);
+        }
+    }
+}
+
+/// The text stream that fits a request.
+fn stream(request: &Request, rendered: Option<&Rendered>) -> TextStream {
+    let mut stops = request.stop.clone();
+    let Some(rendered) = rendered else { return TextStream::new(stops, None) };
+    stops.extend(rendered.stops());
+    let reasoning = rendered.thinking_tags().map(|(start, end)| {
+        let opened = rendered.generation_prompt();
+        let open = opened.rfind(&start) > opened.rfind(&end);
+        Reasoning { start, end, open }
+    });
+    TextStream::new(stops, reasoning)
+}

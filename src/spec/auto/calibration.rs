@@ -1,0 +1,194 @@
+//! How often a guess is accepted, from the drafter's own probability of it, learned on this text.
+//!
+//! Probabilities are sorted into bins. A bin starts from a prior (the probability itself, corrected by how far all
+//! tests together are off), counts its tests, and forgets: what it knows is the last few dozen tests.
+
+/// Upper edges of the bins but the last. Narrow at the top, where most guesses of a good drafter lie and where the
+/// decisions fall: with V(2) = 1.65 and d = 0.1 a guess pays from 0.65 on.
+const EDGES: [f64; BINS - 1] = [0.1, 0.25, 0.4, 0.55, 0.7, 0.82, 0.92, 0.975];
+
+/// How many bins there are.
+pub const BINS: usize = 9;
+
+/// The probability that stands for a bin.
+const CENTRES: [f64; BINS] = [0.05, 0.175, 0.325, 0.475, 0.625, 0.76, 0.87, 0.95, 0.99];
+
+/// Tests that a bin's prior counts for.
+const PRIOR_TESTS: f64 = 3.0;
+
+/// Tests a bin remembers: when it has more, older ones count less.
+const MEMORY_TESTS: f64 = 24.0;
+
+/// Tests that the correction of all bins remembers.
+const POOLED_TESTS: f64 = 24.0;
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Tests {
+    right: f64,
+    tested: f64,
+}
+
+impl Tests {
+    fn record(&mut self, right: f64, memory: f64) {
+        if self.tested >= memory {
+            let keep = (memory - 1.0) / self.tested;
+            self.right *= keep;
+            self.tested *= keep;
+        }
+        self.tested += 1.0;
+        self.right += right;
+    }
+}
+
+/// The calibration.
+#[derive(Clone, Debug)]
+pub struct Calibration {
+    bins: [Tests; BINS],
+    /// All tests: how many were right …
+    pooled: Tests,
+    /// … and how many should have been, had the drafter's probabilities been true.
+    expected: Tests,
+    /// Acceptance at each bin's centre; never falls from one bin to the next.
+    acceptance: [f64; BINS],
+}
+
+/// The bin of a probability; what is not a number is no confidence at all.
+pub fn bin(probability: f32) -> usize {
+    let probability = f64::from(probability);
+    if probability.is_nan() { 0 } else { EDGES.iter().filter(|&&edge| probability >= edge).count() }
+}
+
+fn odds(share: f64) -> f64 {
+    let share = share.clamp(0.005, 0.995);
+    share / (1.0 - share)
+}
+
+impl Calibration {
+    pub fn new() -> Calibration {
+        let none = Tests::default();
+        let mut new =
+            Calibration { bins: [none; BINS], pooled: none, expected: none, acceptance: CENTRES };
+        new.fit();
+        new
+    }
+
+    /// Adds a tested guess.
+    pub fn observe(&mut self, probability: f32, right: bool) {
+        let bin = bin(probability);
+        let right = if right { 1.0 } else { 0.0 };
+        self.bins[bin].record(right, MEMORY_TESTS);
+        self.pooled.record(right, POOLED_TESTS);
+        self.expected.record(CENTRES[bin], POOLED_TESTS);
+    }
+
+    /// Works out the acceptance of each bin; once a round, after its tests.
+    pub fn fit(&mut self) {
+        // One right and one wrong test more on both sides keep the ratio of odds finite and tame.
+        let seen = (self.pooled.right + 1.0) / (self.pooled.tested - self.pooled.right + 1.0);
+        let said = (self.expected.right + 1.0) / (self.expected.tested - self.expected.right + 1.0);
+        let correction = seen / said;
+        let mut blocks = [(0.0, 0.0, 0_usize); BINS];
+        let mut used = 0;
+        for (tests, centre) in self.bins.iter().zip(CENTRES) {
+            let prior = odds(centre) * correction;
+            let prior = prior / (1.0 + prior);
+            let weight = tests.tested + PRIOR_TESTS;
+            blocks[used] = (tests.right + PRIOR_TESTS * prior, weight, 1);
+            used += 1;
+            // A likelier guess is not accepted less often: bins that say so are thrown together.
+            while used > 1 {
+                let ((right, weight, _), (next_right, next_weight, _)) = (blocks[used - 2], blocks[used - 1]);
+                if right / weight <= next_right / next_weight {
+                    break;
+                }
+                let (right, weight) = (right + next_right, weight + next_weight);
+                blocks[used - 2] = (right, weight, blocks[used - 2].2 + blocks[used - 1].2);
+                used -= 1;
+            }
+        }
+        let mut place = 0;
+        for &(right, weight, bins) in &blocks[..used] {
+            self.acceptance[place..place + bins].fill(right / weight);
+            place += bins;
+        }
+    }
+
+    /// Acceptance at the bins' centres.
+    pub fn bins(&self) -> &[f64; BINS] {
+        &self.acceptance
+    }
+
+    /// How often a guess of this probability is accepted.
+    pub fn acceptance(&self, probability: f32) -> f64 {
+        let probability = if probability.is_nan() { 0.0 } else { f64::from(probability) };
+        let above = CENTRES.iter().position(|&centre| centre > probability).unwrap_or(BINS);
+        if above == 0 || above == BINS {
+            return self.acceptance[above.min(BINS - 1)];
+        }
+        let (left, right) = (CENTRES[above - 1], CENTRES[above]);
+        let share = (probability - left) / (right - left);
+        self.acceptance[above - 1] + share * (self.acceptance[above] - self.acceptance[above - 1])
+    }
+
+    /// The least probability from which on a guess is accepted this often; above 1 where none is.
+    pub fn floor(&self, acceptance: f64) -> f32 {
+        let Some(above) = self.acceptance.iter().position(|&known| known >= acceptance) else { return 2.0 };
+        if above == 0 {
+            return 0.0;
+        }
+        let (low, high) = (self.acceptance[above - 1], self.acceptance[above]);
+        let share = (acceptance - low) / (high - low);
+        (CENTRES[above - 1] + share * (CENTRES[above] - CENTRES[above - 1])) as f32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn learn(tests: &[(f32, bool)]) -> Calibration {
+        let mut calibration = Calibration::new();
+        for &(probability, right) in tests {
+            calibration.observe(probability, right);
+            calibration.fit();
+        }
+        calibration
+    }
+
+    #[test]
+    fn starts_from_the_drafters_word() {
+        let calibration = Calibration::new();
+        for probability in [0.05_f32, 0.3, 0.5, 0.8, 0.99] {
+            assert!((calibration.acceptance(probability) - f64::from(probability)).abs() < 0.05);
+            let floor = calibration.floor(calibration.acceptance(probability));
+            assert!((floor - probability).abs() < 0.01, "{floor} {probability}");
+        }
+        assert_eq!(calibration.acceptance(f32::NAN), calibration.acceptance(0.0));
+        assert!(calibration.floor(0.9999) > 1.0);
+    }
+
+    #[test]
+    fn a_liar_is_found_out_within_a_few_tests_and_forgiven_within_thirty() {
+        let mut calibration = learn(&[(0.99, false); 4]);
+        assert!(calibration.acceptance(0.99) < 0.35, "{:?}", calibration.bins());
+        calibration = learn(&[(0.99, false); 200]);
+        for _ in 0..30 {
+            calibration.observe(0.99, true);
+        }
+        calibration.fit();
+        assert!(calibration.acceptance(0.99) > 0.7, "{:?}", calibration.bins());
+    }
+
+    #[test]
+    fn modesty_is_seen_through_in_bins_not_yet_tested() {
+        let calibration = learn(&[(0.45, true); 12]);
+        assert!(calibration.acceptance(0.45) > 0.8);
+        assert!(calibration.acceptance(0.3) > 0.6, "{:?}", calibration.bins());
+    }
+
+    #[test]
+    fn never_falls_with_the_probability() {
+        let calibration = learn(&[(0.99, false), (0.5, true), (0.8, false), (0.3, true), (0.99, false)]);
+        assert!(calibration.bins().windows(2).all(|pair| pair[0] <= pair[1]), "{:?}", calibration.bins());
+    }
+}

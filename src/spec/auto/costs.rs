@@ -1,0 +1,224 @@
+//! What a round costs on this machine: time by batch width and coarse context depth, and time per draft step.
+//! A table and not a slope, because verify times are a staircase: a batch of four may take less time than three.
+
+use std::time::Duration;
+
+use super::recent::Recent;
+
+/// Widest batch that is told apart: 16 guesses and the last token. A wider one counts as this wide.
+pub const WIDEST: usize = 17;
+
+/// Tokens in the cache from which on each row of the table holds. Attention grows with the context, and with it the
+/// share of a round that does not depend on the batch; a factor of four apart is as fine as medians can follow.
+const DEPTHS: [u32; 4] = [0, 2_048, 8_192, 32_768];
+
+/// Rounds that a width's time is the median of.
+const ROUNDS: usize = 9;
+
+/// Plain rounds that "plain" on screen is the median of, and the least it is shown from (MTP.md 6).
+pub const PLAIN_ROUNDS: usize = 32;
+
+/// Rounds by whose middle it is judged whether the whole machine has changed its pace.
+const PACE_ROUNDS: usize = 5;
+
+/// A pace within this factor of the table's is noise, or left to the medians of each width; beyond it the machine has
+/// changed (throttled, another program, on battery), and all widths alike: the whole table is scaled.
+const PACE_CHANGE: f64 = 1.2;
+
+/// Time of one more token in a batch, in plain rounds, before two widths are known. The middle of MTP.md 4.
+const FIRST_SLOPE: f64 = 0.3;
+
+/// What is stored of the table, and read again at the next start: plain data.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CostRecord {
+    /// Times of verify batches.
+    pub verify: Vec<VerifyCost>,
+    /// Seconds per draft step, where any was made.
+    pub draft_step: Option<f64>,
+}
+
+/// One cell of the table.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct VerifyCost {
+    /// Tokens in the cache, to the depth that is told apart.
+    pub context: u32,
+    /// Tokens in the batch: 1 is a plain round.
+    pub width: u32,
+    /// Median seconds.
+    pub seconds: f64,
+    /// Rounds it is the median of.
+    pub rounds: u32,
+}
+
+/// The table.
+#[derive(Clone, Debug)]
+pub struct CostTable {
+    verify: [[Recent<ROUNDS>; WIDEST + 1]; DEPTHS.len()],
+    step: Recent<ROUNDS>,
+    plain: Recent<PLAIN_ROUNDS>,
+    pace: Recent<PACE_ROUNDS>,
+    depth: usize,
+    relative: Relative,
+}
+
+/// The table in plain rounds of now, every width filled in.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Relative {
+    /// Time by batch width (index 0 is unused).
+    pub verify: [f64; WIDEST + 1],
+    /// Time per draft step.
+    pub step: f64,
+    /// The widest batch ever measured; wider ones are extrapolated.
+    pub widest: usize,
+}
+
+/// Seconds that can be reckoned with: a clock that stood still or jumped gives none.
+fn usable(seconds: f64) -> bool {
+    seconds.is_finite() && seconds > 0.0
+}
+
+impl CostTable {
+    pub fn new() -> CostTable {
+        let mut table = CostTable {
+            verify: [[Recent::default(); WIDEST + 1]; DEPTHS.len()],
+            step: Recent::default(),
+            plain: Recent::default(),
+            pace: Recent::default(),
+            depth: 0,
+            relative: Relative { verify: [1.0; WIDEST + 1], step: 0.0, widest: 0 },
+        };
+        table.fill();
+        table
+    }
+
+    /// Adds a round of `width` tokens and `steps` draft steps.
+    pub fn observe(&mut self, width: usize, verify: Duration, steps: usize, draft: Duration, context: u32) {
+        let depth = DEPTHS.iter().rposition(|&from| context >= from).unwrap_or(0);
+        let width = width.clamp(1, WIDEST);
+        let (verify, draft) = (verify.as_secs_f64(), draft.as_secs_f64());
+        self.depth = depth;
+        if usable(verify) {
+            if let Some(expected) = self.measured(width) {
+                self.pace.push(verify / expected);
+                self.follow_pace();
+            }
+            self.verify[depth][width].push(verify);
+            if width == 1 {
+                self.plain.push(verify);
+            }
+        }
+        if steps > 0 && usable(draft) {
+            self.step.push(draft / steps as f64);
+        }
+        self.fill();
+    }
+
+    fn follow_pace(&mut self) {
+        let Some(pace) = self.pace.middle() else { return };
+        if self.pace.count() < PACE_ROUNDS || (1.0 / PACE_CHANGE..=PACE_CHANGE).contains(&pace) {
+            return;
+        }
+        self.verify.iter_mut().flatten().for_each(|recent| recent.scale(pace));
+        self.step.scale(pace);
+        self.plain.scale(pace);
+        self.pace.clear();
+    }
+
+    /// Seconds of a width: at this depth, or else at the nearest that has any.
+    pub fn measured(&self, width: usize) -> Option<f64> {
+        let own = self.verify[self.depth][width].middle();
+        own.or_else(|| {
+            (1..DEPTHS.len()).find_map(|distance| {
+                let below = self.depth.checked_sub(distance);
+                let above = Some(self.depth + distance);
+                let at = |depth: usize| self.verify.get(depth).and_then(|row| row[width].middle());
+                below.and_then(at).or_else(|| above.and_then(at))
+            })
+        })
+    }
+
+    /// Rounds measured at a width, at any depth (the latest few only).
+    pub fn rounds(&self, width: usize) -> usize {
+        self.verify.iter().map(|row| row[width].count()).max().unwrap_or(0)
+    }
+
+    /// Fills gaps: between two measured widths a straight line, beyond the last one the slope of the last two.
+    fn fill(&mut self) {
+        let mut seconds = [0.0; WIDEST + 1];
+        let (mut last, mut slope) = (0, 0.0);
+        let mut least = f64::INFINITY;
+        for width in 1..=WIDEST {
+            let Some(measured) = self.measured(width) else { continue };
+            // A batch of one is never slower than a wider one: a slow first measurement is corrected by others.
+            least = least.min(measured);
+            seconds[width] = measured;
+            if last > 0 {
+                slope = (measured - seconds[last]) / (width - last) as f64;
+                for between in last + 1..width {
+                    seconds[between] = seconds[last] + slope * (between - last) as f64;
+                }
+            }
+            last = width;
+        }
+        if last == 0 {
+            return;
+        }
+        if self.measured(1).is_none() {
+            // Never so far without a plain round: it is the first thing the policy asks for.
+            seconds[1] = least;
+        }
+        let plain = seconds[1].min(least);
+        let slope = if last == 1 { FIRST_SLOPE * plain } else { slope.max(0.0) };
+        for width in last + 1..=WIDEST {
+            seconds[width] = seconds[last] + slope * (width - last) as f64;
+        }
+        for (relative, seconds) in self.relative.verify.iter_mut().zip(seconds) {
+            *relative = seconds / plain;
+        }
+        self.relative.verify[1] = 1.0;
+        self.relative.step = self.step.middle().map_or(0.0, |step| step / plain);
+        self.relative.widest = last;
+    }
+
+    pub fn relative(&self) -> &Relative {
+        &self.relative
+    }
+
+    /// Seconds of a plain round for the screen, and how many it is the median of.
+    pub fn plain(&self) -> (Option<f64>, usize) {
+        (self.plain.middle(), self.plain.count())
+    }
+
+    pub fn export(&self) -> CostRecord {
+        let cells = self.verify.iter().zip(DEPTHS).flat_map(|(row, context)| {
+            row.iter().enumerate().filter_map(move |(width, recent)| {
+                let seconds = recent.middle()?;
+                let rounds = if width == 1 { self.plain.count().max(recent.count()) } else { recent.count() };
+                Some(VerifyCost { context, width: width as u32, seconds, rounds: rounds as u32 })
+            })
+        });
+        CostRecord { verify: cells.collect(), draft_step: self.step.middle() }
+    }
+
+    /// Takes in what was stored; cells that make no sense are left out. A cell counts for fewer than half of the
+    /// rounds of a median, so that this machine's own rounds outvote it soon.
+    pub fn import(&mut self, record: &CostRecord) {
+        for cell in &record.verify {
+            let width = cell.width as usize;
+            if !usable(cell.seconds) || !(1..=WIDEST).contains(&width) {
+                continue;
+            }
+            let depth = DEPTHS.iter().rposition(|&from| cell.context >= from).unwrap_or(0);
+            for _ in 0..(cell.rounds as usize).clamp(1, ROUNDS / 2) {
+                self.verify[depth][width].push(cell.seconds);
+            }
+            if width == 1 {
+                (0..(cell.rounds as usize).min(PLAIN_ROUNDS)).for_each(|_| self.plain.push(cell.seconds));
+            }
+        }
+        if let Some(step) = record.draft_step.filter(|&step| usable(step)) {
+            (0..ROUNDS / 2).for_each(|_| self.step.push(step));
+        }
+        self.fill();
+    }
+}

@@ -1,0 +1,247 @@
+//! The slash commands: one table, from which lookup, completion and help are made.
+
+use crate::tui::Exit;
+use crate::tui::app::{Effect, Overlay, State};
+use crate::tui::settings::{draft, p_min, set, system, think};
+use crate::tui::text::one_line;
+use crate::tui::view::stats;
+
+/// One command: its name, what follows it, and what it does.
+pub struct Slash {
+    /// The name, without the slash.
+    pub name: &'static str,
+    /// What follows.
+    pub takes: &'static str,
+    /// What it does, empty where another name of the same thing tells.
+    pub does: &'static str,
+    run: fn(&mut State, &str) -> Result<Vec<Effect>, String>,
+}
+
+/// The table.
+pub const COMMANDS: &[Slash] = &[
+    Slash {
+        name: "help",
+        takes: "",
+        does: "keys and commands",
+        run: help,
+    },
+    Slash {
+        name: "new",
+        takes: "",
+        does: "forget the conversation",
+        run: new,
+    },
+    Slash {
+        name: "regen",
+        takes: "",
+        does: "write the last reply again",
+        run: again,
+    },
+    Slash {
+        name: "undo",
+        takes: "",
+        does: "take back the last question",
+        run: undo,
+    },
+    Slash {
+        name: "draft",
+        takes: "on|off|N",
+        does: "guesses a round",
+        run: draft,
+    },
+    Slash {
+        name: "pmin",
+        takes: "X",
+        does: "least confidence of a guess, 0 to 1",
+        run: p_min,
+    },
+    Slash {
+        name: "why",
+        takes: "",
+        does: "why it speculates or not",
+        run: why,
+    },
+    Slash {
+        name: "stats",
+        takes: "",
+        does: "numbers of the last reply",
+        run: numbers,
+    },
+    Slash {
+        name: "think",
+        takes: "on|off",
+        does: "reason before answering",
+        run: think,
+    },
+    Slash {
+        name: "system",
+        takes: "TEXT|none",
+        does: "standing instructions",
+        run: system,
+    },
+    Slash {
+        name: "set",
+        takes: "NAME VALUE",
+        does: "temp, top_k, top_p, min_p, repeat_penalty, seed",
+        run: set,
+    },
+    Slash {
+        name: "exit",
+        takes: "",
+        does: "quit (also /quit, /bye)",
+        run: quit,
+    },
+    Slash {
+        name: "quit",
+        takes: "",
+        does: "",
+        run: quit,
+    },
+    Slash {
+        name: "bye",
+        takes: "",
+        does: "",
+        run: quit,
+    },
+];
+
+/// Runs `line` (without its slash). What is wrong with it is said in the transcript.
+pub fn execute(state: &mut State, line: &str) -> Vec<Effect> {
+    let line = line.trim();
+    let (name, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+    let name = name.to_lowercase();
+    let result = match COMMANDS.iter().find(|command| command.name == name) {
+        Some(command) => (command.run)(state, rest.trim()),
+        None => Err(unknown(&name)),
+    };
+    result.unwrap_or_else(|wrong| {
+        state.note(wrong);
+        Vec::new()
+    })
+}
+
+/// Completes the name of a command as far as it is certain.
+pub fn complete(state: &mut State) {
+    let text = state.composer.text();
+    let Some(start) = text
+        .strip_prefix('/')
+        .filter(|rest| !rest.contains(char::is_whitespace))
+    else {
+        return;
+    };
+    let mut fitting = COMMANDS.iter().filter(|command| command.name.starts_with(start));
+    let Some(first) = fitting.next() else { return };
+    let mut common = first.name;
+    let mut alone = true;
+    for other in fitting {
+        alone = false;
+        let same = common
+            .bytes()
+            .zip(other.name.bytes())
+            .take_while(|(a, b)| a == b)
+            .count();
+        common = &common[..same];
+    }
+    let space = if alone { " " } else { "" };
+    state.composer.set(&format!("/{common}{space}"));
+}
+
+fn unknown(name: &str) -> String {
+    let nearest = COMMANDS
+        .iter()
+        .map(|command| command.name)
+        .min_by_key(|known| distance(name, known));
+    let name = one_line(name);
+    match nearest {
+        Some(known) => format!(
+            "there is no command /{name}; the nearest is /{known} (/help lists all, // sends a slash)"
+        ),
+        None => format!("there is no command /{name}"),
+    }
+}
+
+/// Levenshtein distance.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().take(40).enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.iter().enumerate() {
+            let cost = (diagonal + usize::from(x != *y))
+                .min(row[j] + 1)
+                .min(row[j + 1] + 1);
+            diagonal = std::mem::replace(&mut row[j + 1], cost);
+        }
+    }
+    row[b.len()]
+}
+
+/// Effects, or what was wrong, in words.
+pub(super) type Outcome = Result<Vec<Effect>, String>;
+
+/// What changes the conversation waits until the reply has ended.
+fn idle(state: &State) -> Result<(), String> {
+    if state.running.is_some() {
+        Err("a reply is being written: Esc stops it, then try again".to_string())
+    } else {
+        Ok(())
+    }
+}
+
+fn help(state: &mut State, _: &str) -> Outcome {
+    state.overlay = Overlay::Help(0);
+    Ok(Vec::new())
+}
+
+fn new(state: &mut State, _: &str) -> Outcome {
+    idle(state)?;
+    state.transcript.clear();
+    state.counters = crate::event::Counters::default();
+    state.note("a new conversation");
+    Ok(Vec::new())
+}
+
+fn again(state: &mut State, _: &str) -> Outcome {
+    idle(state)?;
+    Ok(state.ask_again())
+}
+
+fn undo(state: &mut State, _: &str) -> Outcome {
+    idle(state)?;
+    let text = state.transcript.undo().ok_or("nothing to take back")?;
+    state.composer.set(&text);
+    state.notify("taken back: edit it and send it again");
+    Ok(Vec::new())
+}
+
+fn why(state: &mut State, _: &str) -> Outcome {
+    let text = stats::why(state);
+    state.note(text);
+    Ok(Vec::new())
+}
+
+fn numbers(state: &mut State, _: &str) -> Outcome {
+    let lines: Vec<String> = stats::lines(state, 40)
+        .into_iter()
+        .map(|(_, line)| line)
+        .collect();
+    state.note(lines.join("\n"));
+    Ok(Vec::new())
+}
+
+fn quit(state: &mut State, _: &str) -> Outcome {
+    Ok(state.quit(Exit::Quit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_named() {
+        assert!(unknown("drat").contains("/draft"));
+        assert!(unknown("hlep").contains("/help"));
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("", "abc"), 3);
+    }
+}

@@ -1,0 +1,295 @@
+//! The keys: one table, from which both the lookup and the help are made.
+
+use crossterm::event::{Event as Input, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+
+use crate::tui::app::Msg;
+
+/// What a key asks for. (What it does may depend on the state: `update` decides.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Send the input.
+    Send,
+    /// A new line in the input.
+    NewLine,
+    /// Close what is open, or stop the reply.
+    Escape,
+    /// Stop; again: quit.
+    Interrupt,
+    /// Quit on an empty input, else delete a character.
+    EndOfInput,
+    /// Back to the shell for a while.
+    Suspend,
+    /// Draw everything anew.
+    Redraw,
+    /// Show or fold reasoning.
+    Thoughts,
+    /// Show or hide the panel.
+    Panel,
+    /// Show or hide the help.
+    Help,
+    /// The line above, or the input before.
+    Up,
+    /// The line below, or the input after.
+    Down,
+    /// Scroll a page up.
+    PageUp,
+    /// Scroll a page down.
+    PageDown,
+    /// Scroll a line up.
+    LineUp,
+    /// Scroll a line down.
+    LineDown,
+    /// Scroll to the first line.
+    Start,
+    /// Scroll to the end, and follow it.
+    End,
+    /// Complete a command's name.
+    Complete,
+}
+
+/// One line of the table.
+pub struct Binding {
+    code: KeyCode,
+    modifiers: KeyModifiers,
+    /// What it asks for.
+    pub action: Action,
+    /// Only on an empty input; else the key is text.
+    only_empty: bool,
+    /// The key's name, empty where another line of the table already tells.
+    pub shown: &'static str,
+    /// What it does, for the help.
+    pub does: &'static str,
+}
+
+const NONE: KeyModifiers = KeyModifiers::NONE;
+const CONTROL: KeyModifiers = KeyModifiers::CONTROL;
+const ALT: KeyModifiers = KeyModifiers::ALT;
+const SHIFT: KeyModifiers = KeyModifiers::SHIFT;
+
+const fn key(
+    code: KeyCode,
+    modifiers: KeyModifiers,
+    action: Action,
+    shown: &'static str,
+    does: &'static str,
+) -> Binding {
+    Binding {
+        code,
+        modifiers,
+        action,
+        only_empty: false,
+        shown,
+        does,
+    }
+}
+
+const fn on_empty(mut binding: Binding) -> Binding {
+    binding.only_empty = true;
+    binding
+}
+
+/// The table. Keys that are not in it edit the input.
+pub const BINDINGS: &[Binding] = &[
+    key(KeyCode::Enter, NONE, Action::Send, "Enter", "send"),
+    key(
+        KeyCode::Char('j'),
+        CONTROL,
+        Action::NewLine,
+        "Ctrl+J, Shift+Enter",
+        "new line",
+    ),
+    key(KeyCode::Enter, SHIFT, Action::NewLine, "", ""),
+    key(KeyCode::Enter, ALT, Action::NewLine, "", ""),
+    key(KeyCode::Enter, CONTROL, Action::NewLine, "", ""),
+    key(
+        KeyCode::Esc,
+        NONE,
+        Action::Escape,
+        "Esc",
+        "stop the reply; close what is open",
+    ),
+    key(
+        KeyCode::Char('c'),
+        CONTROL,
+        Action::Interrupt,
+        "Ctrl+C",
+        "stop; twice: quit",
+    ),
+    key(
+        KeyCode::Char('d'),
+        CONTROL,
+        Action::EndOfInput,
+        "Ctrl+D",
+        "quit, on an empty input",
+    ),
+    key(
+        KeyCode::Char('z'),
+        CONTROL,
+        Action::Suspend,
+        "Ctrl+Z",
+        "to the shell (fg comes back)",
+    ),
+    key(KeyCode::Char('l'), CONTROL, Action::Redraw, "Ctrl+L", "draw anew"),
+    key(
+        KeyCode::Char('t'),
+        CONTROL,
+        Action::Thoughts,
+        "Ctrl+T",
+        "show or fold reasoning",
+    ),
+    key(
+        KeyCode::Char('p'),
+        CONTROL,
+        Action::Panel,
+        "Ctrl+P",
+        "show or hide the numbers",
+    ),
+    on_empty(key(
+        KeyCode::Char('?'),
+        NONE,
+        Action::Help,
+        "?, F1",
+        "this help (? on an empty input)",
+    )),
+    on_empty(key(KeyCode::Char('?'), SHIFT, Action::Help, "", "")),
+    key(KeyCode::F(1), NONE, Action::Help, "", ""),
+    key(
+        KeyCode::Up,
+        NONE,
+        Action::Up,
+        "Up, Down",
+        "line; at the edge: earlier inputs",
+    ),
+    key(KeyCode::Down, NONE, Action::Down, "", ""),
+    key(
+        KeyCode::PageUp,
+        NONE,
+        Action::PageUp,
+        "PgUp, PgDn, wheel",
+        "scroll",
+    ),
+    key(KeyCode::PageDown, NONE, Action::PageDown, "", ""),
+    key(
+        KeyCode::Up,
+        SHIFT,
+        Action::LineUp,
+        "Shift+Up, Down",
+        "scroll a line",
+    ),
+    key(KeyCode::Down, SHIFT, Action::LineDown, "", ""),
+    on_empty(key(
+        KeyCode::Home,
+        NONE,
+        Action::Start,
+        "Home, End",
+        "first, last line (empty input)",
+    )),
+    on_empty(key(KeyCode::End, NONE, Action::End, "", "")),
+    key(KeyCode::Tab, NONE, Action::Complete, "Tab", "complete a /command"),
+];
+
+/// Editing keys that the input handles itself, for the help.
+pub const EDITING: &[(&str, &str)] = &[
+    ("Ctrl+A, Ctrl+E", "start, end of the line"),
+    ("Ctrl+K, Ctrl+U", "delete to the end, to the start"),
+    ("Ctrl+W, Ctrl+Y", "delete a word, put back"),
+];
+
+/// What `key` means while the input is empty or not.
+#[must_use]
+pub fn message(key: KeyEvent, input_empty: bool) -> Msg {
+    let modifiers = key.modifiers & (CONTROL | ALT | SHIFT);
+    // With Ctrl, letters may come in upper case (Caps Lock, or Shift held too).
+    let (code, modifiers) = match key.code {
+        KeyCode::Char(c) if modifiers.contains(CONTROL) => {
+            (KeyCode::Char(c.to_ascii_lowercase()), modifiers - SHIFT)
+        }
+        code => (code, modifiers),
+    };
+    BINDINGS
+        .iter()
+        .find(|b| b.code == code && b.modifiers == modifiers && (input_empty || !b.only_empty))
+        .map_or(Msg::Edit(KeyEvent::new(code, modifiers)), |b| Msg::Act(b.action))
+}
+
+/// Arrow keys that come in one read from one notch of the wheel: terminals send three or more of them for
+/// the wheel on the alternate screen (CSI ?1007h), and no finger is that fast.
+const WHEEL: usize = 3;
+
+/// What the terminal sent, in order, as messages. `input_empty` is asked before each key, since the key
+/// before it may have changed the answer; so this yields one message at a time.
+pub fn next_message(inputs: &mut std::collections::VecDeque<Input>, input_empty: bool) -> Option<Msg> {
+    match inputs.pop_front()? {
+        Input::Key(key) if key.kind == KeyEventKind::Release => Some(Msg::Nothing),
+        Input::Key(key) => {
+            if let Some(direction) = arrow(&key) {
+                let more = inputs.iter().take_while(|next| same_key(next, &key)).count();
+                if more + 1 >= WHEEL {
+                    inputs.drain(..more);
+                    return Some(Msg::Scroll(direction * isize::try_from(more + 1).unwrap_or(1)));
+                }
+            }
+            Some(message(key, input_empty))
+        }
+        Input::Paste(text) => Some(Msg::Paste(text)),
+        // The size is read at every drawing; this only asks for one.
+        Input::Resize(..) => Some(Msg::Resized),
+        _ => Some(Msg::Nothing),
+    }
+}
+
+fn arrow(key: &KeyEvent) -> Option<isize> {
+    match (key.code, key.modifiers) {
+        (KeyCode::Up, NONE) => Some(-1),
+        (KeyCode::Down, NONE) => Some(1),
+        _ => None,
+    }
+}
+
+fn same_key(next: &Input, key: &KeyEvent) -> bool {
+    matches!(next, Input::Key(other) if other.code == key.code && other.modifiers == key.modifiers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::VecDeque;
+
+    #[test]
+    fn no_two_lines_of_the_table_share_a_key() {
+        for (at, a) in BINDINGS.iter().enumerate() {
+            for b in &BINDINGS[at + 1..] {
+                assert!(
+                    a.code != b.code || a.modifiers != b.modifiers,
+                    "{:?} twice",
+                    a.code
+                );
+            }
+            assert_eq!(
+                a.shown.is_empty(),
+                a.does.is_empty(),
+                "a shown key says what it does"
+            );
+        }
+    }
+
+    #[test]
+    fn every_line_of_the_table_is_found() {
+        for binding in BINDINGS {
+            let event = KeyEvent::new(binding.code, binding.modifiers);
+            assert_eq!(message(event, true), Msg::Act(binding.action));
+            let filled = message(event, false);
+            assert_eq!(matches!(filled, Msg::Edit(_)), binding.only_empty);
+        }
+    }
+
+    #[test]
+    fn three_arrows_in_one_read_are_the_wheel_and_one_is_a_key() {
+        let up = Input::Key(KeyEvent::new(KeyCode::Up, NONE));
+        let mut inputs: VecDeque<Input> = vec![up.clone(); 4].into();
+        assert_eq!(next_message(&mut inputs, true), Some(Msg::Scroll(-4)));
+        assert_eq!(next_message(&mut inputs, true), None);
+        let mut inputs: VecDeque<Input> = vec![up].into();
+        assert_eq!(next_message(&mut inputs, true), Some(Msg::Act(Action::Up)));
+    }
+}

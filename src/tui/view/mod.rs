@@ -1,0 +1,213 @@
+//! The screen as a function of the state. Nothing here changes anything: [`fit`] does the one thing that
+//! must come before (wrapping for the size at hand), and belongs to the run loop.
+
+pub mod composer;
+pub mod help;
+pub mod loading;
+pub mod stats;
+pub mod status;
+pub mod transcript;
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Clear;
+
+use crate::tui::app::{Overlay, State};
+use crate::tui::text::{one_line, shorten, width};
+use crate::tui::theme::Theme;
+
+/// From this many columns on there is room for the panel at the side.
+const WIDE: u16 = 100;
+/// The panel's width, its rule included.
+const PANEL: u16 = 34;
+/// Below this the screen says only that it is too small.
+const LEAST: (u16, u16) = (10, 3);
+
+/// Where everything goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Areas {
+    /// Name of the program and the model, where there is height for it.
+    pub header: Option<Rect>,
+    /// The conversation.
+    pub transcript: Rect,
+    /// The panel at the side.
+    pub side: Option<Rect>,
+    /// The line above the input, where there is height for it.
+    pub rule: Option<Rect>,
+    /// The input.
+    pub composer: Rect,
+    /// The last line.
+    pub status: Rect,
+}
+
+/// Whether a screen of this width has the panel at the side.
+#[must_use]
+pub fn has_side_panel(columns: u16) -> bool {
+    columns >= WIDE
+}
+
+/// Where everything goes on a screen of this size; `None` where nothing fits.
+#[must_use]
+pub fn areas(state: &State, screen: Rect) -> Option<Areas> {
+    let Rect { width, height, .. } = screen;
+    if width < LEAST.0 || height < LEAST.1 {
+        return None;
+    }
+    let header = u16::from(height >= 10);
+    let rule = u16::from(height >= 8);
+    let most = (height / 3).clamp(1, 8);
+    let wanted = composer::rows(state, width).rows.len();
+    let input = u16::try_from(wanted).unwrap_or(most).clamp(1, most);
+    let body = height - header - rule - input - 1;
+    let side = has_side_panel(width) && state.side_panel && body >= 8;
+    let text = if side { width - PANEL } else { width };
+    Some(Areas {
+        header: (header > 0).then(|| Rect::new(0, 0, width, 1)),
+        transcript: Rect::new(0, header, text, body),
+        side: side.then(|| Rect::new(text, header, PANEL, body)),
+        rule: (rule > 0).then(|| Rect::new(0, header + body, width, 1)),
+        composer: Rect::new(0, header + body + rule, width, input),
+        status: Rect::new(0, height - 1, width, 1),
+    })
+}
+
+/// Wraps what has changed for a screen of this size, before it is drawn.
+pub fn fit(state: &mut State, columns: u16, rows: u16) {
+    state.columns = columns;
+    if let Some(areas) = areas(state, Rect::new(0, 0, columns, rows)) {
+        let inner = transcript::inner(areas.transcript);
+        state
+            .transcript
+            .fit(usize::from(inner.width), usize::from(inner.height));
+    }
+}
+
+/// Draws the whole screen.
+pub fn draw(state: &State, theme: Theme, frame: &mut Frame<'_>) {
+    let screen = frame.area();
+    let Some(areas) = areas(state, screen) else {
+        frame.render_widget(Line::from("terminal too small"), screen);
+        return;
+    };
+    if state.ready.is_none() {
+        loading::draw(state, theme, frame, screen);
+        return;
+    }
+    if let Some(area) = areas.header {
+        header(state, theme, frame, area);
+    }
+    transcript::draw(state, theme, frame, areas.transcript);
+    if let Some(area) = areas.side {
+        stats::draw(state, theme, frame, area);
+    }
+    if let Some(area) = areas.rule {
+        rule(state, theme, frame, area);
+    }
+    status::draw(state, theme, frame, areas.status, areas.rule.is_none());
+    composer::draw(state, theme, frame, areas.composer);
+    match state.overlay {
+        Overlay::None => {}
+        Overlay::Panel if areas.side.is_some() => {}
+        Overlay::Panel => {
+            let area = areas.transcript;
+            let columns = PANEL.min(area.width);
+            let area = Rect {
+                x: area.width - columns,
+                width: columns,
+                ..area
+            };
+            uncover(frame, area);
+            stats::draw(state, theme, frame, area);
+        }
+        Overlay::Help(top) => {
+            let area = Rect {
+                height: screen.height - 1,
+                ..screen
+            };
+            uncover(frame, area);
+            help::draw(top, theme, frame, area);
+        }
+    }
+}
+
+/// Empties `area`, also of the right halves of wide characters that begin left of it.
+fn uncover(frame: &mut Frame<'_>, area: Rect) {
+    frame.render_widget(Clear, area);
+    let Some(left) = area.x.checked_sub(1) else { return };
+    for y in area.top()..area.bottom() {
+        if let Some(cell) = frame.buffer_mut().cell_mut((left, y))
+            && width(cell.symbol()) > 1
+        {
+            cell.set_symbol(" ");
+        }
+    }
+}
+
+fn header(state: &State, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
+    let (model, quantization) = match &state.ready {
+        Some(ready) => (one_line(&ready.model_name), one_line(&ready.quantization)),
+        None => (one_line(&state.start.title), String::new()),
+    };
+    let line = Line::from(vec![
+        Span::styled(" slipstream", theme.title()),
+        Span::raw("  "),
+        Span::raw(shorten(
+            &model,
+            usize::from(area.width).saturating_sub(16 + quantization.len()),
+        )),
+        Span::raw("  "),
+        Span::styled(quantization, theme.quiet()),
+    ]);
+    frame.render_widget(line, area);
+}
+
+/// The line above the input tells, at its right, what is below the view.
+fn rule(state: &State, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
+    let hint = below(state);
+    let columns = usize::from(area.width);
+    let tail = if hint.is_empty() {
+        String::new()
+    } else {
+        format!(" {} ", shorten(&hint, columns.saturating_sub(4)))
+    };
+    let line = Line::from(vec![
+        Span::styled(
+            "─".repeat(columns.saturating_sub(width(&tail) + 1)),
+            theme.quiet(),
+        ),
+        Span::styled(tail, theme.title()),
+        Span::styled("─", theme.quiet()),
+    ]);
+    frame.render_widget(line, area);
+}
+
+/// What is below the view, in words; empty at the end.
+#[must_use]
+pub fn below(state: &State) -> String {
+    let plural = |count: usize| if count == 1 { "" } else { "s" };
+    match state.transcript.below() {
+        (0, _) => String::new(),
+        (below, 0) => format!("↓ {below} line{}", plural(below)),
+        (_, new) => format!("↓ {new} new line{}", plural(new)),
+    }
+}
+
+/// A bar of `columns` for a share from 0 to 1, in eighths of a column.
+#[must_use]
+pub fn bar(share: f64, columns: usize) -> String {
+    const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+    let share = if share.is_finite() {
+        share.clamp(0.0, 1.0)
+    } else {
+        0.0
+    };
+    // Both factors are small: the product fits by far.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss
+    )]
+    let eighths = (share * (columns * 8) as f64).round() as usize;
+    format!("{}{}", "█".repeat(eighths / 8), EIGHTHS[eighths % 8])
+}

@@ -1,0 +1,15 @@
+//! One test program for everything that looks at slipstream from outside.
+
+mod cli;
+mod distribution;
+mod drive;
+mod fakes;
+mod features;
+mod gguf_builder;
+mod gguf_hostile;
+mod layering;
+mod lossless;
+mod pairing;
+mod pocket;
+mod terminal;
+mod tui;

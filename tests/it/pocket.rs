@@ -1,0 +1,351 @@
+//! The real pair: the promise on real machines, and everything that can end or disturb a reply.
+
+use std::fs;
+
+use slipstream::engine::DrafterPlan;
+use slipstream::event::{Command, Event, StopReason};
+use slipstream::llama::{Backend, Context, ContextSettings, KvType, Model, ModelSettings, Templates};
+use slipstream::request::{DraftLength, SamplingSettings, Speculation};
+use slipstream::sampling::Sampler;
+use slipstream::token::{Position, TokenId};
+
+use crate::drive::{Driver, chat, drafter_file, fixed, greedy, model, mtp, raw, seeded, settings, target_file, user};
+
+const QUESTIONS: &[&str] = &["What is a lantern?", "Define courage.", "hello", "Use river in a sentence."];
+
+/// Texts of all questions with one drafter and length, greedy and with seeds.
+fn texts(plan: DrafterPlan, length: u32) -> Vec<(String, Vec<TokenId>)> {
+    let driver = Driver::start(settings(plan, length));
+    let samplings = [greedy(), seeded(1), seeded(2)];
+    QUESTIONS
+        .iter()
+        .flat_map(|question| samplings.iter().map(move |sampling| (question, sampling)))
+        .map(|(question, sampling)| {
+            let heard = driver.ask(chat(vec![user(question)], sampling.clone(), 80));
+            (format!("{question} seed {} temp {}", sampling.seed, sampling.temperature), heard.reply().tokens.clone())
+        })
+        .collect()
+}
+
+/// The promise, on the real pair: every drafter and length gives the text that plain decoding gives. Where a batch and
+/// a single step differ in their last bits, a near tie may go the other way: then the gap must be within what this
+/// model's own noise explains (measured below, not guessed).
+#[test]
+fn every_drafter_and_length_gives_the_plain_text() {
+    let plain = texts(DrafterPlan::None, 0);
+    for (plan, length) in [
+        (mtp(), 1),
+        (mtp(), 2),
+        (mtp(), 3),
+        (mtp(), 5),
+        (DrafterPlan::Lookup, 4),
+        (DrafterPlan::Model(target_file()), 3),
+    ] {
+        let speculative = texts(plan.clone(), length);
+        for ((what, expected), (_, got)) in plain.iter().zip(&speculative) {
+            if expected != got {
+                explain_difference(what, expected, got, &format!("{plan:?} n = {length}"));
+            }
+        }
+    }
+}
+
+/// The difference between two texts must be a near tie: found by decoding the common prefix alone, as plain decoding
+/// does, and in batches of four, as verification does.
+fn explain_difference(what: &str, expected: &[TokenId], got: &[TokenId], how: &str) {
+    let at = expected.iter().zip(got).take_while(|(a, b)| a == b).count();
+    let (Some(a), Some(b)) = (expected.get(at), got.get(at)) else {
+        panic!("{what}, {how}: one text ends where the other goes on, at token {at}");
+    };
+    let backend = Backend::start(None).expect("llama.cpp starts");
+    let target = Model::load(backend, &target_file(), &ModelSettings::default(), &mut |_| true).expect("loads");
+    let question = what.split(" seed ").next().expect("the question");
+    let templates = Templates::of(&target).expect("a template");
+    let rendered = templates.render(&[user(question)], false).expect("renders");
+    let mut prefix = target.vocab().tokenize(&rendered.prompt(), true).expect("tokenizes");
+    prefix.extend_from_slice(&expected[..at]);
+    let rows: Vec<Vec<f32>> = [1, 4].iter().map(|width| last_row(&target, &prefix, *width)).collect();
+    let noise = rows[0].iter().zip(&rows[1]).map(|(a, b)| (a - b).abs()).fold(0.0_f32, f32::max);
+    let gap = (rows[0][a.0 as usize] - rows[0][b.0 as usize]).abs();
+    // With seeds the scores are compared after Gumbel noise, which this does not undo: the bound is on what the
+    // machine's noise can do to a score, and the tokens must change places when it is applied.
+    let greedy = what.ends_with("temp 0");
+    assert!(
+        !greedy || gap <= 2.0 * noise,
+        "{what}, {how}: token {at} is {b:?}, plain decoding gives {a:?}; gap {gap}, noise {noise}"
+    );
+    assert!(noise > 0.0, "{what}, {how}: the texts differ at token {at} although the scores are the same");
+}
+
+/// Scores after `prefix`, decoded in batches of `width`.
+fn last_row(model: &Model, prefix: &[TokenId], width: usize) -> Vec<f32> {
+    let mut context = context(model, 2048);
+    for chunk in prefix.chunks(width) {
+        context.decode(chunk, 1).expect("decodes");
+    }
+    let last = prefix.chunks(width).last().map_or(0, <[TokenId]>::len) - 1;
+    context.row(last).expect("a row").to_vec()
+}
+
+fn context(model: &Model, cells: u32) -> Context<'_> {
+    let settings = ContextSettings {
+        cells,
+        micro_batch: 512,
+        max_outputs: 17,
+        threads: 1,
+        threads_batch: 1,
+        kv_type: KvType::F16,
+    };
+    Context::new(model, &settings).expect("a context")
+}
+
+#[test]
+fn the_drafter_is_accepted_and_counted() {
+    let driver = Driver::start(settings(mtp(), 3));
+    assert_eq!(driver.ready.draft_kind, "mtp");
+    assert!(driver.ready.speculation.on);
+    let heard = driver.ask(chat(vec![user("What is a lantern?")], greedy(), 64));
+    let counters = &heard.reply().counters;
+    assert!(counters.accepted > 0, "a trained drafter is right sometimes");
+    assert!(counters.accepted <= counters.tested);
+    assert_eq!(counters.tested_by_position.iter().sum::<u32>(), counters.tested);
+    assert_eq!(counters.accepted_by_position.iter().sum::<u32>(), counters.accepted);
+    // Every round emits what it accepted and one token more, unless a stop was accepted.
+    let emitted = counters.predicted;
+    assert!((counters.accepted + counters.rounds - emitted) <= 1, "{counters:?}");
+}
+
+#[test]
+fn a_cancelled_reply_is_kept_and_the_chat_goes_on() {
+    let driver = Driver::start(settings(mtp(), 3));
+    let mut request = raw("The", greedy(), Some(1500));
+    request.ignore_end_of_turn = true;
+    let mut seen = 0;
+    let heard = driver.ask_watching(request, |engine, event| {
+        if matches!(event, Event::Text(_)) {
+            seen += 1;
+            if seen == 10 {
+                engine.canceller().cancel();
+            }
+        }
+    });
+    let reply = heard.reply();
+    assert_eq!(reply.stop_reason, StopReason::Cancelled);
+    assert!(reply.tokens.len() >= 10 && reply.tokens.len() < 1500);
+    // And the same engine answers as a fresh one does.
+    let again = driver.ask(chat(vec![user("Define courage.")], greedy(), 40));
+    drop(driver);
+    let fresh = Driver::start(settings(mtp(), 3)).ask(chat(vec![user("Define courage.")], greedy(), 40));
+    assert_eq!(again.text, fresh.text);
+}
+
+#[test]
+fn a_full_context_ends_the_reply_cleanly() {
+    for (plan, length) in [(mtp(), 4), (DrafterPlan::None, 0), (DrafterPlan::Model(target_file()), 4)] {
+        let driver = Driver::start(slipstream::engine::EngineSettings { context: 256, ..settings(plan, length) });
+        let cells = driver.ready.context_size;
+        let heard = driver.ask(raw("The", greedy(), None));
+        let reply = heard.reply();
+        assert_eq!(reply.stop_reason, StopReason::ContextFull);
+        // The last token is shown but has no cell: nothing will be decoded after it.
+        assert_eq!(reply.prompt_tokens + reply.tokens.len() as u32, cells + 1);
+        assert_eq!(reply.counters.context_used, cells);
+        // A prompt that does not fit is refused in words, and the engine goes on.
+        let long = "word ".repeat(400);
+        let failure = driver.ask(raw(&long, greedy(), Some(1))).outcome.expect_err("too long");
+        assert!(failure.message.contains("tokens of the prompt"), "{}", failure.message);
+        assert_eq!((failure.code, failure.fatal), (2, false));
+        assert_eq!(driver.ask(raw("The", greedy(), Some(5))).reply().tokens.len(), 5);
+    }
+}
+
+#[test]
+fn a_second_turn_reads_only_what_is_new() {
+    let driver = Driver::start(settings(mtp(), 3));
+    let first = driver.ask(chat(vec![user("What is a lantern?")], greedy(), 60));
+    let reply = first.reply();
+    assert_eq!(reply.prompt_decoded, reply.prompt_tokens, "nothing to re-use at first");
+    let messages = vec![user("What is a lantern?"), model(&reply.text), user("Define courage.")];
+    let second = driver.ask(chat(messages.clone(), greedy(), 60));
+    let reused = second.prefills.last().expect("a prefill").reused;
+    assert!(reused >= reply.prompt_tokens - 1, "the first prompt is re-used: {reused}");
+    assert_eq!(second.reply().prompt_decoded, second.reply().prompt_tokens - reused);
+    // What is re-used must be as good as what is read anew.
+    drop(driver);
+    let fresh = Driver::start(settings(mtp(), 3)).ask(chat(messages, greedy(), 60));
+    assert_eq!(second.text, fresh.text);
+}
+
+/// The window moves on while a long reply is written; the next turn goes back to before it. Without a checkpoint that
+/// loses the window silently, and the text changes.
+#[test]
+fn a_turn_after_the_window_has_moved_is_as_good_as_a_fresh_one() {
+    let driver = Driver::start(settings(mtp(), 3));
+    let mut long = chat(vec![user("What is a lantern?")], seeded(7), 1200);
+    long.ignore_end_of_turn = true;
+    let first = driver.ask(long);
+    assert_eq!(first.reply().stop_reason, StopReason::Length);
+    // Another answer was put in its place, as a person who edits does: the common part is the first prompt.
+    let messages = vec![user("What is a lantern?"), model("a lamp"), user("Define courage.")];
+    let second = driver.ask(chat(messages.clone(), greedy(), 60));
+    let reused = second.prefills.last().expect("a prefill").reused;
+    assert!(reused > 0, "the checkpoint at the turn's beginning was used");
+    drop(driver);
+    let fresh = Driver::start(settings(mtp(), 3)).ask(chat(messages, greedy(), 60));
+    assert_eq!(second.text, fresh.text);
+}
+
+#[test]
+fn stop_texts_end_the_reply_before_them() {
+    let driver = Driver::start(settings(mtp(), 3));
+    let whole = driver.ask(raw("The", greedy(), Some(60)));
+    let text = whole.text.clone();
+    let middle = text.char_indices().nth(text.chars().count() / 2).expect("a middle").0;
+    let stop: String = text[middle..].chars().take(6).collect();
+    let expected = &text[..text.find(&stop).expect("it is in there")];
+    let mut request = raw("The", greedy(), Some(60));
+    request.stop = vec![stop.clone()];
+    let stopped = driver.ask(request);
+    assert_eq!(stopped.text, expected, "before {stop:?}");
+    assert_eq!(stopped.reply().stop_reason, StopReason::StopText);
+    // The cache ends where the kept tokens end.
+    let reply = stopped.reply();
+    assert!(reply.counters.context_used <= reply.prompt_tokens + reply.tokens.len() as u32);
+}
+
+#[test]
+fn speculation_can_be_changed_while_a_reply_is_written() {
+    let driver = Driver::start(settings(mtp(), 3));
+    let mut ordered = false;
+    let heard = driver.ask_watching(raw("The", greedy(), Some(400)), |engine, event| {
+        if matches!(event, Event::Text(_)) && !ordered {
+            ordered = true;
+            let off = Speculation { length: DraftLength::Off, p_min: 0.0 };
+            engine.send(Command::SetSpeculation(off));
+        }
+    });
+    assert!(heard.states.iter().any(|state| !state.on), "the change is told");
+    assert!(!heard.reply().speculation.on);
+    drop(driver);
+    let plain = Driver::start(settings(DrafterPlan::None, 0)).ask(raw("The", greedy(), Some(400)));
+    assert_eq!(heard.text, plain.text);
+}
+
+#[test]
+fn a_broken_drafter_leaves_plain_decoding_and_its_reason() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let whole = fs::read(drafter_file()).expect("the drafter");
+    let cut = folder.path().join("cut.gguf");
+    fs::write(&cut, &whole[..whole.len() / 2]).expect("written");
+    let driver = Driver::start(settings(DrafterPlan::Mtp(cut), 3));
+    assert!(!driver.ready.speculation.on);
+    assert_eq!(driver.ready.draft_kind, "none");
+    let reason = driver.ready.speculation.reason.clone().expect("a reason");
+    assert!(reason.contains("cut.gguf"), "{reason}");
+    let heard = driver.ask(chat(vec![user("hello")], greedy(), 20));
+    assert_eq!(heard.reply().counters.tested, 0);
+    drop(driver);
+    let plain = Driver::start(settings(DrafterPlan::None, 0)).ask(chat(vec![user("hello")], greedy(), 20));
+    assert_eq!(heard.text, plain.text);
+}
+
+#[test]
+fn a_drafter_is_no_model_and_a_model_no_drafter() {
+    let as_model = slipstream::engine::EngineSettings { model: drafter_file(), ..settings(DrafterPlan::None, 0) };
+    let failure = Driver::try_start(as_model).err().expect("refused");
+    assert!(failure.message.contains("it is a drafter"), "{}", failure.message);
+    assert_eq!((failure.code, failure.fatal), (3, true));
+    let driver = Driver::start(settings(DrafterPlan::Mtp(target_file()), 3));
+    let reason = driver.ready.speculation.reason.clone().expect("a reason");
+    assert!(reason.contains("is no MTP assistant"), "{reason}");
+}
+
+/// The drafter's cache is the target's: creating it while the target holds a text must not lose that text.
+#[test]
+fn a_draft_context_created_late_does_not_erase_the_target() {
+    use slipstream::llama::DraftContext;
+    let backend = Backend::start(None).expect("llama.cpp starts");
+    let load = |path| Model::load(backend, path, &ModelSettings::default(), &mut |_| true).expect("loads");
+    let (target_path, draft_path) = (target_file(), drafter_file());
+    let (target, draft) = (load(&target_path), load(&draft_path));
+    let text = target.vocab().tokenize("What is a lantern?", true).expect("tokenizes");
+    let (last, before) = text.split_last().expect("some tokens");
+
+    let mut alone = context(&target, 512);
+    alone.decode(before, 0).expect("decodes");
+    alone.decode(&[*last], 1).expect("decodes");
+    let expected = alone.row(0).expect("a row").to_vec();
+
+    let mut late = context(&target, 512);
+    late.decode(before, 0).expect("decodes");
+    let _draft = DraftContext::beside(&mut late, &draft, 2).expect("a draft context");
+    late.decode(&[*last], 1).expect("decodes");
+    assert_eq!(late.row(0).expect("a row"), expected.as_slice());
+}
+
+/// Whatever llama.cpp would abort on is refused before the call.
+#[test]
+fn limits_are_errors_not_aborts() {
+    let backend = Backend::start(None).expect("llama.cpp starts");
+    let target = Model::load(backend, &target_file(), &ModelSettings::default(), &mut |_| true).expect("loads");
+    let mut context = context(&target, 256);
+    let size = target.vocab().size() as i32;
+    assert!(context.decode(&[TokenId(size)], 1).is_err(), "a token out of range");
+    assert!(context.decode(&[TokenId(-1)], 1).is_err());
+    assert!(context.decode(&vec![TokenId(5); 600], 1).is_err(), "more than a micro-batch");
+    assert!(context.decode(&[TokenId(5); 20], 18).is_err(), "more rows than reserved");
+    assert!(context.decode(&[TokenId(5); 250], 1).is_ok());
+    assert!(context.decode(&[TokenId(5); 20], 1).is_err(), "more than the context holds");
+    assert_eq!(context.length(), 250, "a refused batch changes nothing");
+    assert!(context.row(0).is_none(), "a row of a refused batch is no row");
+    assert!(Context::new(&target, context.settings()).is_ok());
+}
+
+/// The channel splitter of the engine and the model's own parser agree on what is reasoning and what is answer.
+#[test]
+fn the_streamed_split_is_the_parsers_split() {
+    let backend = Backend::start(None).expect("llama.cpp starts");
+    let target = Model::load(backend, &target_file(), &ModelSettings::default(), &mut |_| true).expect("loads");
+    let templates = Templates::of(&target).expect("a template");
+    assert!(templates.is_explicit(), "the pocket pair has a template of its own");
+    let mut rendered = templates.render(&[user("hello")], false).expect("renders");
+    assert!(rendered.prompt().ends_with("<|turn>model\n"), "{:?}", rendered.prompt());
+    let (reasoning, answer) = rendered.parse("a lamp").expect("parses");
+    assert_eq!((reasoning.as_str(), answer.as_str()), ("", "a lamp"));
+}
+
+/// Sampled text has the target's distribution on the real machine too: the sampler's draw of the first token over many
+/// seeds follows the kept distribution of the target's own row.
+#[test]
+fn first_tokens_over_many_seeds_follow_the_targets_distribution() {
+    let backend = Backend::start(None).expect("llama.cpp starts");
+    let target = Model::load(backend, &target_file(), &ModelSettings::default(), &mut |_| true).expect("loads");
+    let text = target.vocab().tokenize("The", true).expect("tokenizes");
+    let row = last_row(&target, &text, 1);
+    let settings = SamplingSettings::default();
+    let kept = Sampler::new(&settings, Vec::new()).distribution(&row, &text);
+    let (draws, mut counts) = (20_000_u64, std::collections::HashMap::new());
+    for seed in 0..draws {
+        let mut sampler = Sampler::new(&SamplingSettings { seed, ..settings.clone() }, Vec::new());
+        *counts.entry(sampler.draw(&row, &text, Position(text.len() as u32))).or_insert(0_u64) += 1;
+    }
+    assert_eq!(counts.values().sum::<u64>(), draws);
+    for (token, probability) in kept {
+        let expected = probability * draws as f64;
+        let got = counts.remove(&token).unwrap_or(0) as f64;
+        // Five standard deviations: about one chance in a million for each of at most 64 tokens; the seeds are fixed.
+        let deviation = (expected * (1.0 - probability)).sqrt().max(1.0);
+        assert!((got - expected).abs() <= 5.0 * deviation, "{token:?}: {got} draws, {expected} expected");
+    }
+    assert!(counts.is_empty(), "a token outside the kept distribution was drawn: {counts:?}");
+}
+
+#[test]
+fn half_the_cache_memory_works_too() {
+    let settings = slipstream::engine::EngineSettings { kv_type: KvType::Q8_0, ..settings(mtp(), 3) };
+    let driver = Driver::start(settings);
+    let counters = driver.ask(chat(vec![user("What is a lantern?")], greedy(), 64)).reply().counters.clone();
+    // A quantized cache once brought acceptance to nearly nothing in llama.cpp.
+    assert!(counters.accepted_share().is_some_and(|share| share > 0.3), "{counters:?}");
+    let _ = fixed(1);
+}
