@@ -100,7 +100,7 @@ def main() -> None:
             rows = []
             for row in getattr(cases, name)(setup, pair, chosen.repeats, *more):
                 print(f"{pair.label} {row.case} {row.setting} #{row.repeat} {row.peer_program}: {row.ours:.4g} and "
-                      f"{row.peer:.4g} {row.unit}, {row.ours / row.peer:.3f} {row.note}", file=sys.stderr, flush=True)
+                      f"{row.peer:.4g} {row.unit}, {row.ratio:.3f} {row.note}", file=sys.stderr, flush=True)
                 rows.append(row)
             # Written case by case: an interrupted run keeps what it has.
             if rows:

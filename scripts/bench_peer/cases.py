@@ -17,6 +17,7 @@ treats both alike. One pair of runs gives one ratio; the table shows the median 
   both sides (sides.count_tested).
 """
 
+import math
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -61,6 +62,10 @@ class Row:
     peer_tested: int = 0
     peer_accepted: int = 0
     note: str = ""
+
+    @property
+    def ratio(self) -> float:
+        return self.ours / self.peer if self.peer else math.nan
 
 
 def question(pair: Pair, number: int) -> str:

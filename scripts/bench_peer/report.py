@@ -20,7 +20,7 @@ def write_csv(path: Path, facts: dict[str, object], rows: Iterable[Row]) -> list
     """Adds the rows to the file of the day; rows of an earlier run of the same case on that day give way.
     Returns all rows that the file then has."""
     header = [*facts, *ROW_FIELDS, "ratio"]
-    new = [{**facts, **asdict(row), "ratio": f"{row.ours / row.peer:.4f}"} for row in rows]
+    new = [{**facts, **asdict(row), "ratio": f"{row.ratio:.4f}"} for row in rows]
     for line in new:
         line["ours"], line["peer"] = f"{line['ours']:.4f}", f"{line['peer']:.4f}"
     replaced = {line["case"] for line in new}

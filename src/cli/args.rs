@@ -161,13 +161,13 @@ pub struct ModelArgs {
     #[arg(long, env = "SLIPSTREAM_DRAFTER_KIND", default_value = "auto")]
     pub drafter_kind: DrafterKind,
     /// Context length in tokens [default: as long as the model and the memory allow, at most 16384].
-    #[arg(short, long, env = "SLIPSTREAM_CTX", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(short, long, allow_negative_numbers = true, env = "SLIPSTREAM_CTX", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub ctx: Option<u32>,
     /// Threads for one token [default: physical cores].
-    #[arg(short, long, env = "SLIPSTREAM_THREADS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=512))]
+    #[arg(short, long, allow_negative_numbers = true, env = "SLIPSTREAM_THREADS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=512))]
     pub threads: Option<u32>,
     /// Threads for prompts and for checking drafts [default: as --threads].
-    #[arg(long, env = "SLIPSTREAM_THREADS_BATCH", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=512))]
+    #[arg(long, allow_negative_numbers = true, env = "SLIPSTREAM_THREADS_BATCH", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=512))]
     pub threads_batch: Option<u32>,
     /// Layers on the GPU: a number, or `auto` for all that fit.
     #[arg(long, env = "SLIPSTREAM_GPU_LAYERS", value_name = "N|auto", default_value = "auto")]
@@ -191,10 +191,10 @@ pub struct DraftArgs {
     #[arg(long, env = "SLIPSTREAM_DRAFT", value_name = "auto|on|off|N", default_value = "auto")]
     pub draft: String,
     /// Most guesses a round for `auto` and `on`.
-    #[arg(long, env = "SLIPSTREAM_N_MAX", value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=16))]
+    #[arg(long, allow_negative_numbers = true, env = "SLIPSTREAM_N_MAX", value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=16))]
     pub n_max: u32,
     /// End a draft before a guess less likely than this, in the drafter's own eyes.
-    #[arg(long, env = "SLIPSTREAM_P_MIN", value_name = "X", default_value_t = 0.0, value_parser = share)]
+    #[arg(long, allow_negative_numbers = true, env = "SLIPSTREAM_P_MIN", value_name = "X", default_value_t = 0.0, value_parser = share)]
     pub p_min: f32,
 }
 
@@ -203,22 +203,22 @@ pub struct DraftArgs {
 #[command(next_help_heading = "Sampling")]
 pub struct SamplingArgs {
     /// Temperature; 0 always takes the likeliest token [default: the model's, else 1].
-    #[arg(long, env = "SLIPSTREAM_TEMP", value_name = "X", value_parser = temperature)]
+    #[arg(long, allow_negative_numbers = true, env = "SLIPSTREAM_TEMP", value_name = "X", value_parser = temperature)]
     pub temp: Option<f32>,
     /// Keep the N likeliest tokens; 0 keeps all [default: the model's, else 64].
-    #[arg(long, env = "SLIPSTREAM_TOP_K", value_name = "N")]
+    #[arg(long, allow_negative_numbers = true, env = "SLIPSTREAM_TOP_K", value_name = "N")]
     pub top_k: Option<u32>,
     /// Keep the likeliest tokens that make up this share [default: the model's, else 0.95].
-    #[arg(long, env = "SLIPSTREAM_TOP_P", value_name = "X", value_parser = share)]
+    #[arg(long, allow_negative_numbers = true, env = "SLIPSTREAM_TOP_P", value_name = "X", value_parser = share)]
     pub top_p: Option<f32>,
     /// Drop tokens less likely than this share of the likeliest [default: the model's, else 0].
-    #[arg(long, env = "SLIPSTREAM_MIN_P", value_name = "X", value_parser = share)]
+    #[arg(long, allow_negative_numbers = true, env = "SLIPSTREAM_MIN_P", value_name = "X", value_parser = share)]
     pub min_p: Option<f32>,
     /// Divide the scores of the last 64 tokens by this; 1 is off [default: the model's, else 1].
-    #[arg(long, env = "SLIPSTREAM_REPEAT_PENALTY", value_name = "X", value_parser = penalty)]
+    #[arg(long, allow_negative_numbers = true, env = "SLIPSTREAM_REPEAT_PENALTY", value_name = "X", value_parser = penalty)]
     pub repeat_penalty: Option<f32>,
     /// Fixes the text, whatever the drafter and the draft length [default: a new one each time].
-    #[arg(long, env = "SLIPSTREAM_SEED", value_name = "N")]
+    #[arg(long, allow_negative_numbers = true, env = "SLIPSTREAM_SEED", value_name = "N")]
     pub seed: Option<u64>,
     /// The same as --temp 0.
     #[arg(long, conflicts_with = "temp")]
@@ -230,7 +230,7 @@ pub struct SamplingArgs {
 #[command(next_help_heading = "Reply")]
 pub struct ReplyArgs {
     /// Stop after this many tokens.
-    #[arg(short = 'n', long, env = "SLIPSTREAM_MAX_TOKENS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(short = 'n', long, allow_negative_numbers = true, env = "SLIPSTREAM_MAX_TOKENS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_tokens: Option<u32>,
     /// Standing instructions to the model.
     #[arg(long, env = "SLIPSTREAM_SYSTEM", value_name = "TEXT")]

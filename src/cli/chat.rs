@@ -23,7 +23,8 @@ pub fn run(args: &ChatArgs, machine: &Machine) -> Result<u8, Problem> {
             "use `slipstream run -p TEXT` in scripts and pipes",
         ));
     }
-    let settings = resolve(args.positional.as_deref(), &args.shared, machine)?;
+    let mut settings = resolve(args.positional.as_deref(), &args.shared, machine)?;
+    settings.engine.keeps_ways_back = true;
     let reply = &args.shared.reply;
     let start = tui::Start {
         title: settings.engine.model_name.clone(),

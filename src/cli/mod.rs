@@ -4,7 +4,7 @@
 pub mod args;
 mod chat;
 mod doctor;
-mod inspect;
+pub mod inspect;
 mod last;
 mod list;
 pub mod machine;

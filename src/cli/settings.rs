@@ -77,6 +77,7 @@ pub fn resolve(positional: Option<&str>, shared: &Shared, machine: &Machine) -> 
         },
         gpu_layers: gpu_layers(&model.gpu_layers)?,
         mmap: !model.no_mmap,
+        keeps_ways_back: false,
         speculation,
         log: model.log.clone(),
     };

@@ -63,6 +63,9 @@ pub struct EngineSettings {
     pub gpu_layers: Option<u32>,
     /// Map the files instead of reading them.
     pub mmap: bool,
+    /// Save at each turn's beginning what a later turn needs to go back to it, where the model has a sliding window
+    /// (200 MiB and 50 ms on the 26B). Useless where only one reply is written.
+    pub keeps_ways_back: bool,
     /// How to speculate at first.
     pub speculation: Speculation,
     /// llama.cpp's log goes to this file; nowhere where `None`.

@@ -22,10 +22,6 @@ pub const LONGEST_DRAFT: usize = 16;
 /// Counters are reported this often at most; text is reported at once.
 const REPORT_INTERVAL: Duration = Duration::from_millis(20);
 
-/// After this many tokens beyond a turn boundary, the way back to it is saved. Smaller than the micro-batch by which
-/// the window's cache is larger than the window, so that the boundary's window is still whole.
-const CHECKPOINT_AFTER: usize = 256;
-
 /// What a reply works with, beside its request.
 pub struct Desk<'a, 'm> {
     /// The target.
@@ -46,6 +42,8 @@ pub struct Desk<'a, 'm> {
     pub cancel: &'a AtomicBool,
     /// Where events go.
     pub events: &'a Sender<Event>,
+    /// Save what a later turn needs to go back to this one's beginning.
+    pub keeps_ways_back: bool,
     /// Orders that must wait for the end of the reply.
     pub postponed: &'a mut Vec<Command>,
 }
@@ -170,6 +168,11 @@ impl Desk<'_, '_> {
             first_token = clock.elapsed();
             stats.record_prefill_token();
             self.add(&mut draft, token, Origin::Target, request, &mut piece);
+            // The cache holds the prompt and nothing else: the only moment at which this way back can be saved. The
+            // first token is on its way to the screen already.
+            if self.keeps_ways_back && draft.stop.is_none() {
+                self.session.save(self.target.context());
+            }
         } else {
             draft.stop = Some(StopReason::Cancelled);
         }
@@ -202,9 +205,6 @@ impl Desk<'_, '_> {
                 reported = clock.elapsed();
                 let used = self.used();
                 self.send(Event::Progress(stats.counters(reported - first_token, used)));
-            }
-            if emitted < CHECKPOINT_AFTER && text.len() - prompt.len() >= CHECKPOINT_AFTER {
-                self.session.save(self.target.context(), prompt.len());
             }
         }
         let elapsed = clock.elapsed().saturating_sub(first_token);

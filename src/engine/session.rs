@@ -62,14 +62,12 @@ impl Session {
         self.tokens.truncate(context.length() as usize);
     }
 
-    /// Saves a way back to `length`. Only the sliding window is saved, and only while it still holds what is needed.
-    pub fn save(&mut self, context: &mut Context<'_>, length: usize) {
-        if self.checkpoints.iter().any(|checkpoint| checkpoint.length as usize == length) {
+    /// Saves a way back to the present length, for the turns after this one.
+    pub fn save(&mut self, context: &mut Context<'_>) {
+        if self.checkpoints.iter().any(|checkpoint| checkpoint.length == context.length()) {
             return;
         }
-        if let Some(checkpoint) = context.checkpoint(length as u32) {
-            self.checkpoints.push(checkpoint);
-        }
+        self.checkpoints.extend(context.checkpoint());
         let bytes = |list: &[Checkpoint]| list.iter().map(Checkpoint::bytes).sum::<usize>();
         while self.checkpoints.len() > CHECKPOINTS
             || (self.checkpoints.len() > 1 && bytes(&self.checkpoints) > CHECKPOINT_BYTES)

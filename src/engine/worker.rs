@@ -101,6 +101,7 @@ fn serve(
                 commands,
                 cancel,
                 events,
+                keeps_ways_back: settings.keeps_ways_back,
                 postponed: &mut postponed,
             };
             desk.write(&request, &prompt, rendered.as_ref())

@@ -381,15 +381,17 @@ impl<'m> Context<'m> {
         self.decoded = 0;
     }
 
-    /// Saves the sliding-window half of the cache, with which `length` can be returned to later. `None` where the
-    /// model has no window (nothing can be lost), or where the window of `length` is gone already.
+    /// Saves the sliding-window half of the cache, with which the present length can be returned to later. (Only the
+    /// window of the present length is saved, so this cannot be done afterwards.) `None` where nothing can be lost:
+    /// the model has no window, or it covers the whole context.
     #[must_use]
-    pub fn checkpoint(&mut self, length: u32) -> Option<Checkpoint> {
-        if self.model.window() == 0 || length == 0 || length > self.length || !self.window_holds(length) {
+    pub fn checkpoint(&mut self) -> Option<Checkpoint> {
+        let window = self.model.window();
+        if window == 0 || window >= self.settings.cells || self.length == 0 {
             return None;
         }
         let data = self.save(SLIDING_WINDOW_ONLY)?;
-        Some(Checkpoint { length, data })
+        Some(Checkpoint { length: self.length, data })
     }
 
     /// Goes back to a checkpoint. False where it does not fit any more; the cache is then unusable until `clear`.

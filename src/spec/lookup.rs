@@ -247,10 +247,10 @@ mod tests {
     #[test]
     fn guesses_what_followed_the_longest_latest_run() {
         let new = Lookup::new;
-        assert_eq!(propose(&mut new(), &[], 4, 0.0), []);
-        assert_eq!(propose(&mut new(), &[1, 2, 3], 4, 0.0), []);
+        assert!(propose(&mut new(), &[], 4, 0.0).is_empty());
+        assert!(propose(&mut new(), &[1, 2, 3], 4, 0.0).is_empty());
         // One token in common is not enough, two are.
-        assert_eq!(propose(&mut new(), &[9, 2, 3, 8, 2], 4, 0.0), []);
+        assert!(propose(&mut new(), &[9, 2, 3, 8, 2], 4, 0.0).is_empty());
         assert_eq!(propose(&mut new(), &[1, 2, 3, 4, 1, 2], 2, 0.0), [3, 4]);
         // The latest of two equal runs.
         assert_eq!(

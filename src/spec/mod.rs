@@ -31,6 +31,7 @@
 //! - (v) On every early end the cache position equals the text shown. Within a round this is (i); a failed round
 //!   leaves the text as it was. What ends a reply between rounds (stop text, cancel, full context) is the engine's.
 
+mod auto;
 mod cycle;
 mod lookup;
 mod policy;
@@ -38,6 +39,7 @@ mod seam;
 mod stats;
 mod verify;
 
+pub use auto::{AutoLength, AutoState, CostRecord, VerifyCost};
 pub use cycle::{Cycle, Players, Room, Round};
 pub use lookup::Lookup;
 pub use policy::FixedLength;

@@ -142,7 +142,7 @@ fn wrong_reply(
         let request = DraftRequest {
             text: &text,
             max_length: DRAFT,
-            p_min: 0.0,
+            floor: &|_| Some(0.0),
             sampler: &mut sampler,
         };
         drafter.propose(request, &mut draft).unwrap();

@@ -33,6 +33,7 @@ pub fn settings(drafter: DrafterPlan, length: u32) -> EngineSettings {
         kv_type: KvType::F16,
         gpu_layers: None,
         mmap: true,
+        keeps_ways_back: true,
         speculation: fixed(length),
         log: None,
     }
@@ -87,7 +88,6 @@ pub fn raw(text: &str, sampling: SamplingSettings, max_tokens: Option<u32>) -> R
 pub struct Heard {
     pub outcome: Result<Reply, Failure>,
     pub text: String,
-    pub reasoning: String,
     pub prefills: Vec<Prefill>,
     pub states: Vec<SpeculationState>,
 }
@@ -148,6 +148,6 @@ impl Driver {
             assert_eq!(reply.text, text, "what was streamed is what is reported");
             assert_eq!(reply.reasoning, reasoning);
         }
-        Heard { outcome, text, reasoning, prefills, states }
+        Heard { outcome, text, prefills, states }
     }
 }

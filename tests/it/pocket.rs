@@ -9,7 +9,7 @@ use slipstream::request::{DraftLength, SamplingSettings, Speculation};
 use slipstream::sampling::Sampler;
 use slipstream::token::{Position, TokenId};
 
-use crate::drive::{Driver, chat, drafter_file, fixed, greedy, model, mtp, raw, seeded, settings, target_file, user};
+use crate::drive::{Driver, chat, drafter_file, greedy, model, mtp, raw, seeded, settings, target_file, user};
 
 const QUESTIONS: &[&str] = &["What is a lantern?", "Define courage.", "hello", "Use river in a sentence."];
 
@@ -278,9 +278,17 @@ fn a_draft_context_created_late_does_not_erase_the_target() {
 
     let mut late = context(&target, 512);
     late.decode(before, 0).expect("decodes");
-    let _draft = DraftContext::beside(&mut late, &draft, 2).expect("a draft context");
+    let _draft = DraftContext::beside(&mut late, &draft, 1).expect("a draft context");
+    assert_eq!(late.length() as usize, before.len());
     late.decode(&[*last], 1).expect("decodes");
-    assert_eq!(late.row(0).expect("a row"), expected.as_slice());
+
+    // The restored cells may lie in another order, so sums differ in their last bits. Lost ones show: that is what
+    // the last token alone, at the same place in the text but without it, is for.
+    let mut lost = context(&target, 512);
+    lost.decode(&[*last], 1).expect("decodes");
+    let off = |row: &[f32]| row.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0_f32, f32::max);
+    let (late, lost) = (off(late.row(0).expect("a row")), off(lost.row(0).expect("a row")));
+    assert!(late < 0.1 * lost, "off by {late}; without the text it would be {lost}");
 }
 
 /// Whatever llama.cpp would abort on is refused before the call.
@@ -347,5 +355,4 @@ fn half_the_cache_memory_works_too() {
     let counters = driver.ask(chat(vec![user("What is a lantern?")], greedy(), 64)).reply().counters.clone();
     // A quantized cache once brought acceptance to nearly nothing in llama.cpp.
     assert!(counters.accepted_share().is_some_and(|share| share > 0.3), "{counters:?}");
-    let _ = fixed(1);
 }

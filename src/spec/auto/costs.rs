@@ -28,6 +28,9 @@ const PACE_CHANGE: f64 = 1.2;
 /// Time of one more token in a batch, in plain rounds, before two widths are known. The middle of MTP.md 4.
 const FIRST_SLOPE: f64 = 0.3;
 
+/// A plain round this much slower than a wider one is doubted; less is noise.
+const DOUBTFUL_PLAIN: f64 = 1.15;
+
 /// What is stored of the table, and read again at the next start: plain data.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CostRecord {
@@ -140,6 +143,12 @@ impl CostTable {
     /// Rounds measured at a width, at any depth (the latest few only).
     pub fn rounds(&self, width: usize) -> usize {
         self.verify.iter().map(|row| row[width].count()).max().unwrap_or(0)
+    }
+
+    /// A plain round was measured once or twice, slower than a wider one: it will have been an accident.
+    pub fn plain_is_doubtful(&self) -> bool {
+        let Some(plain) = self.measured(1).filter(|_| self.rounds(1) < 3) else { return false };
+        (2..=WIDEST).filter_map(|width| self.measured(width)).any(|wider| plain > DOUBTFUL_PLAIN * wider)
     }
 
     /// Fills gaps: between two measured widths a straight line, beyond the last one the slope of the last two.

@@ -1,0 +1,426 @@
+//! The measured policy: guesses as many tokens as pay on this machine and this text, and none where none pays.
+//!
+//! It knows three things, all measured: what a batch costs by its width and what a draft step costs (`costs.rs`), how
+//! often guesses are accepted given the drafter's own probability (`calibration.rs`), and how confident the next
+//! guess will be (`outlook.rs`). `value.rs` makes one number of them: what a further guess is worth. This file decides
+//! what each round is for.
+//!
+//! # A round is for one of five things
+//!
+//! 1. **plain**: to measure V(1), once at the start and then at intervals that widen to one round in 64;
+//! 2. **test**: one guess is made and tested whatever its probability, to learn what probabilities mean here. The
+//!    first few rounds are tests; later only a parked policy tests, at intervals by what a test costs;
+//! 3. **explore**: a batch of 4, 8 or 16 is tried once, where it would pay if it cost hardly more than a narrower one;
+//! 4. **work**: guesses are made while a further one is worth its step, and kept while they are worth their place;
+//! 5. **wait**: parked. Now and then a round works all the same (a *peek*): where the drafter is confident again, the
+//!    guess is kept and the next round peeks too; where not, the peek has cost one draft step.
+//!
+//! Pure: it sees durations, never a clock, and the same rounds give the same choices. docs/POLICY.md has the
+//! derivation, the constants with their units, and the simulations behind them.
+
+mod calibration;
+mod costs;
+mod meter;
+mod outlook;
+mod recent;
+mod value;
+
+use std::fmt;
+
+use super::seam::{DraftPolicy, Guess, RoundOutcome};
+use calibration::Calibration;
+use costs::{CostTable, PLAIN_ROUNDS, WIDEST};
+pub use costs::{CostRecord, VerifyCost};
+use meter::{Earnings, Window};
+use outlook::Outlook;
+use value::Prospects;
+
+/// Tests before the policy trusts what it knows. Four rejected in a row leave a confident liar below 0.4, less than
+/// any guess needs on the 26B, where the four cost 3 plain rounds.
+const FIRST_TESTS: usize = 3;
+
+/// Tokens a round that speculation must promise beyond plain before it is taken up again: 2 % of a plain round, so
+/// that noise does not switch it on and off.
+const UNPARK_MARGIN: f64 = 0.02;
+
+/// Rounds between plain rounds while speculating: at first, and at most (MTP.md 3).
+const PLAIN_INTERVALS: (usize, usize) = (16, 64);
+
+/// A plain round this far from the table's value is measured again soon.
+const SURPRISE: f64 = 1.15;
+
+/// Rounds after which it is.
+const SURPRISE_INTERVAL: usize = 4;
+
+/// Share of the time that peeks may cost.
+const PEEK_BUDGET: f64 = 0.004;
+
+/// Rounds between two peeks, whatever they cost: at least, and at most (a reaction within 30 rounds).
+const PEEK_INTERVALS: (f64, f64) = (4.0, 24.0);
+
+/// Share of the time that tests may cost while parked.
+const TEST_BUDGET: f64 = 0.006;
+
+/// Rounds between two tests while parked, whatever they cost.
+const TEST_INTERVALS: (f64, f64) = (32.0, 128.0);
+
+/// Widths that are explored; multiples of four are the cheap steps of the staircase.
+const ANCHORS: [usize; 3] = [4, 8, 16];
+
+/// What a batch must not cost more than, over the widest narrower one known, for its exploration to have paid.
+const OPTIMISM: f64 = 1.05;
+
+/// Rate over the best known one that an optimist must see in a width before it is tried.
+const EXPLORE_GAIN: f64 = 1.1;
+
+/// A first measurement this far above the optimist's is tried once more: it may have been one slow round.
+const DOUBTFUL: f64 = 3.0;
+
+/// Time that a change of width adds to a round, in plain rounds: llama.cpp builds its graph anew.
+const CHANGE_OF_WIDTH: f64 = 0.01;
+
+/// Rounds after which the rate of past speculative rounds is trusted.
+const RATE_ROUNDS: f64 = 4.0;
+
+/// What the round under way is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    Plain,
+    Test,
+    Explore,
+    Work,
+}
+
+/// Where the policy stands, as a screen shows it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum AutoState {
+    /// The first few rounds.
+    Learning,
+    /// Speculation pays; so many guesses in a round lately.
+    On {
+        /// Mean guesses in a round.
+        length: f32,
+    },
+    /// Speculation does not pay here.
+    Parked {
+        /// Measured speed of speculative rounds here over plain.
+        ratio: f32,
+    },
+}
+
+impl fmt::Display for AutoState {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AutoState::Learning => write!(formatter, "measuring"),
+            AutoState::On { length } => write!(formatter, "on: {length:.1} guesses a round"),
+            AutoState::Parked { ratio } => write!(formatter, "parked: {ratio:.2}x here"),
+        }
+    }
+}
+
+/// The measured policy.
+#[derive(Clone, Debug)]
+pub struct AutoLength {
+    /// A guess below this probability is never tested, whatever its worth; 0 leaves it to the policy.
+    pub p_min: f32,
+    costs: CostTable,
+    calibration: Calibration,
+    first: Outlook,
+    later: Outlook,
+    prospects: Prospects,
+    purpose: Purpose,
+    on: bool,
+    tests_left: usize,
+    /// Rounds since a batch of one, and how many are let pass.
+    since_plain: usize,
+    plain_interval: usize,
+    /// Rounds since the last peek or test while parked, and how many are let pass.
+    since_peek: usize,
+    peek_interval: f64,
+    since_test: usize,
+    test_interval: f64,
+    last_width: usize,
+    /// Rounds that worked, and all speculative rounds.
+    working: Earnings,
+    speculative: Earnings,
+    window: Window,
+}
+
+impl Default for AutoLength {
+    fn default() -> AutoLength {
+        AutoLength::new()
+    }
+}
+
+impl AutoLength {
+    /// A policy that knows nothing yet.
+    #[must_use]
+    pub fn new() -> AutoLength {
+        let (costs, calibration) = (CostTable::new(), Calibration::new());
+        let (first, later) = (Outlook::new(), Outlook::new());
+        let prospects = Prospects {
+            verify: costs.relative().verify,
+            step: 0.0,
+            rate: 1.0,
+            acceptance: *calibration.bins(),
+            first: *first.shares(),
+            later: *later.shares(),
+            longest: 0,
+        };
+        AutoLength {
+            p_min: 0.0,
+            costs,
+            calibration,
+            first,
+            later,
+            prospects,
+            purpose: Purpose::Plain,
+            on: false,
+            tests_left: FIRST_TESTS,
+            since_plain: 0,
+            plain_interval: PLAIN_INTERVALS.0,
+            since_peek: 0,
+            peek_interval: PEEK_INTERVALS.0,
+            since_test: 0,
+            test_interval: TEST_INTERVALS.0,
+            last_width: 1,
+            working: Earnings::default(),
+            speculative: Earnings::default(),
+            window: Window::new(),
+        }
+    }
+
+    /// Median speed of recent plain rounds, in tokens per second; `None` before 32 of them.
+    #[must_use]
+    pub fn plain_per_second(&self) -> Option<f64> {
+        let (seconds, rounds) = self.costs.plain();
+        seconds.filter(|_| rounds >= PLAIN_ROUNDS).map(|seconds| 1.0 / seconds)
+    }
+
+    /// Speed of the last 32 rounds over plain, both measured; `None` before there are 32 of each.
+    #[must_use]
+    pub fn gain(&self) -> Option<f64> {
+        Some(self.window.rate()? / self.plain_per_second()?)
+    }
+
+    /// Whether speculation is on, and if not, how it measured.
+    #[must_use]
+    pub fn state(&self) -> AutoState {
+        match self.speculative.rate() {
+            _ if self.on => AutoState::On { length: self.working.length() as f32 },
+            Some(ratio) if self.tests_left == 0 => AutoState::Parked { ratio: ratio as f32 },
+            _ => AutoState::Learning,
+        }
+    }
+
+    /// The cost table, to be stored.
+    #[must_use]
+    pub fn costs(&self) -> CostRecord {
+        self.costs.export()
+    }
+
+    /// Starts from stored costs: what is in them need not be explored. Values that make no sense are left out.
+    pub fn import_costs(&mut self, record: &CostRecord) {
+        self.costs.import(record);
+    }
+
+    /// Another text begins (a new conversation): what is known of the machine stays.
+    pub fn forget_text(&mut self) {
+        let fresh = AutoLength::new();
+        self.calibration = fresh.calibration;
+        self.first = fresh.first;
+        self.later = fresh.later;
+        self.tests_left = fresh.tests_left;
+    }
+
+    /// Brings everything known into one place for this round.
+    fn look_ahead(&mut self, room: usize) {
+        let relative = self.costs.relative();
+        self.prospects.verify = relative.verify;
+        for (width, time) in self.prospects.verify.iter_mut().enumerate() {
+            *time += if width == self.last_width { 0.0 } else { CHANGE_OF_WIDTH };
+        }
+        self.prospects.step = relative.step;
+        self.prospects.acceptance = *self.calibration.bins();
+        self.prospects.first = *self.first.shares();
+        self.prospects.later = *self.later.shares();
+        self.prospects.longest = room.min(relative.widest.max(2) - 1);
+        let earned = self.working.rate().filter(|_| self.on && self.working.rounds() >= RATE_ROUNDS);
+        self.prospects.rate = earned.unwrap_or(1.0).max(1.0);
+    }
+
+    /// The guesses of a batch worth exploring.
+    fn worth_exploring(&self, room: usize) -> Option<usize> {
+        let known = |width: usize| self.costs.measured(width).is_some();
+        if !known(2) {
+            return None;
+        }
+        let mut narrower = 2;
+        for width in ANCHORS {
+            let guesses = width - 1;
+            let optimistic = self.costs.relative().verify[narrower] * OPTIMISM;
+            let measured = self.costs.relative().verify[width];
+            let doubtful = self.costs.rounds(width) == 1 && measured > DOUBTFUL * optimistic;
+            if !known(width) || doubtful {
+                let rate = self.prospects.rate_of(guesses, optimistic);
+                let best = (0..=self.prospects.longest)
+                    .map(|guesses| self.prospects.rate_of(guesses, self.prospects.verify[guesses + 1]))
+                    .fold(self.prospects.rate, f64::max);
+                return (guesses <= room && rate > best * EXPLORE_GAIN).then_some(guesses);
+            }
+            narrower = width;
+        }
+        None
+    }
+
+    /// What the next round is for, and its guesses at most.
+    fn choose(&mut self, room: usize) -> (Purpose, usize) {
+        let due = self.since_plain >= self.plain_interval || self.costs.plain_is_doubtful();
+        if room == 0 || self.costs.measured(1).is_none() || due {
+            return (Purpose::Plain, 0);
+        }
+        self.look_ahead(room);
+        let longest = self.prospects.longest;
+        if self.tests_left > 0 {
+            return match self.worth_exploring(room) {
+                Some(guesses) => (Purpose::Explore, guesses),
+                None => (Purpose::Test, 1),
+            };
+        }
+        let rate = std::mem::replace(&mut self.prospects.rate, 1.0);
+        let worth = self.prospects.worth_of_a_guess(0, 1.0);
+        self.on = worth > if self.on { 0.0 } else { UNPARK_MARGIN };
+        if self.on {
+            self.prospects.rate = rate;
+            return match self.worth_exploring(room) {
+                Some(guesses) => (Purpose::Explore, guesses),
+                None => (Purpose::Work, longest),
+            };
+        }
+        // Where not even the drafter's surest guess would be kept, there is nothing to peek at.
+        let hopeless = self.prospects.least_acceptance(0, 1.0) > self.prospects.acceptance[calibration::BINS - 1];
+        if !hopeless && self.since_peek as f64 >= self.peek_interval {
+            (Purpose::Work, longest)
+        } else if self.since_test as f64 >= self.test_interval {
+            (Purpose::Test, 1)
+        } else {
+            (Purpose::Plain, 0)
+        }
+    }
+
+    /// The chance that all guesses of a draft are right.
+    fn chance(&self, draft: &[Guess]) -> f64 {
+        draft.iter().map(|guess| self.calibration.acceptance(guess.probability)).product()
+    }
+
+    fn learn_from_guesses(&mut self, outcome: &RoundOutcome<'_>, cut: Option<f32>) {
+        let guesses = outcome.guesses;
+        let accepted = outcome.accepted.min(guesses.len());
+        let tested = outcome.tested.min(guesses.len());
+        for (place, guess) in guesses[..tested].iter().enumerate() {
+            self.calibration.observe(guess.probability, place < accepted);
+        }
+        self.calibration.fit();
+        // What the drafter says after a wrong guess is no sign of what it says after a right one.
+        for (place, guess) in guesses.iter().enumerate().take(accepted + 1) {
+            if place == 0 { self.first.observe(guess.probability) } else { self.later.observe(guess.probability) }
+        }
+        match cut {
+            Some(floor) if guesses.is_empty() => self.first.observe_cut(floor),
+            Some(floor) if accepted == guesses.len() => self.later.observe_cut(floor),
+            _ => {}
+        }
+    }
+
+    /// Sets the waiting times after a round, given its time beyond a plain one.
+    fn schedule(&mut self, outcome: &RoundOutcome<'_>) {
+        if outcome.allowed == 0 {
+            self.since_peek += 1;
+            self.since_test += 1;
+            return;
+        }
+        let right = outcome.accepted > 0;
+        match self.purpose {
+            Purpose::Test | Purpose::Explore => {
+                self.tests_left = self.tests_left.saturating_sub(outcome.tested.max(1));
+                self.since_test = 0;
+                let cost = self.costs.relative().verify[2] - 1.0 + self.costs.relative().step;
+                let steady = (cost / TEST_BUDGET).clamp(TEST_INTERVALS.0, TEST_INTERVALS.1);
+                self.test_interval =
+                    if right { TEST_INTERVALS.0 / 8.0 } else { (self.test_interval * 2.0).min(steady) };
+            }
+            Purpose::Work => {
+                self.since_peek = 0;
+                let steady = self.costs.relative().step / PEEK_BUDGET;
+                let steady = steady.clamp(PEEK_INTERVALS.0, PEEK_INTERVALS.1);
+                self.peek_interval =
+                    if right { 0.0 } else { (self.peek_interval * 2.0).clamp(PEEK_INTERVALS.0, steady) };
+            }
+            Purpose::Plain => {}
+        }
+    }
+
+    fn schedule_plain(&mut self, outcome: &RoundOutcome<'_>) {
+        if !outcome.guesses.is_empty() {
+            self.since_plain += 1;
+            return;
+        }
+        self.since_plain = 0;
+        if outcome.allowed > 0 || !self.on {
+            return;
+        }
+        let surprise = self.costs.measured(1).is_some_and(|expected| {
+            let ratio = outcome.verify_time.as_secs_f64() / expected;
+            !(1.0 / SURPRISE..=SURPRISE).contains(&ratio)
+        });
+        self.plain_interval = if surprise {
+            SURPRISE_INTERVAL
+        } else {
+            (self.plain_interval * 2).min(PLAIN_INTERVALS.1)
+        };
+    }
+}
+
+impl DraftPolicy for AutoLength {
+    fn next_length(&mut self, room: usize) -> usize {
+        let (purpose, length) = self.choose(room.min(WIDEST - 1));
+        self.purpose = purpose;
+        length
+    }
+
+    fn floor(&self, draft: &[Guess]) -> Option<f32> {
+        let chance = self.chance(draft);
+        let floor = match self.purpose {
+            Purpose::Plain => return None,
+            Purpose::Test | Purpose::Explore => 0.0,
+            // The first guess of a working round was decided on when the round was.
+            Purpose::Work if !draft.is_empty() && self.prospects.worth_of_a_guess(draft.len(), chance) <= 0.0 => {
+                return None;
+            }
+            Purpose::Work => self.calibration.floor(self.prospects.least_acceptance(draft.len(), chance)),
+        };
+        Some(floor.max(self.p_min))
+    }
+
+    fn observe(&mut self, outcome: &RoundOutcome<'_>) {
+        let guesses = outcome.guesses.len();
+        // A draft that ended early although one more guess was wanted: that one was made, and cut.
+        let cut = if guesses < outcome.allowed { self.floor(outcome.guesses) } else { None };
+        let steps = guesses + usize::from(cut.is_some());
+        self.schedule_plain(outcome);
+        self.costs.observe(guesses + 1, outcome.verify_time, steps, outcome.draft_time, outcome.context);
+        self.learn_from_guesses(outcome, cut);
+        self.schedule(outcome);
+        self.last_width = guesses + 1;
+        let tokens = outcome.accepted as f64 + 1.0;
+        self.window.push(tokens, (outcome.draft_time + outcome.verify_time).as_secs_f64());
+        if outcome.allowed > 0 {
+            let relative = self.costs.relative();
+            let time = relative.verify[(guesses + 1).min(WIDEST)] + steps as f64 * relative.step;
+            self.speculative.add(tokens, time, guesses as f64);
+            if self.purpose == Purpose::Work {
+                self.working.add(tokens, time, guesses as f64);
+            }
+        }
+    }
+}
