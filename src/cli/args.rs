@@ -238,6 +238,9 @@ pub struct ReplyArgs {
     /// Let the model reason before it answers, where it knows how.
     #[arg(long)]
     pub think: bool,
+    /// A chat template (Jinja) in place of the model's own.
+    #[arg(long, env = "SLIPSTREAM_CHAT_TEMPLATE", value_name = "FILE")]
+    pub chat_template: Option<PathBuf>,
     /// Go on over the model's end of turn.
     #[arg(long)]
     pub ignore_eos: bool,

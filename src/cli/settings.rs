@@ -78,6 +78,7 @@ pub fn resolve(positional: Option<&str>, shared: &Shared, machine: &Machine) -> 
         gpu_layers: gpu_layers(&model.gpu_layers)?,
         mmap: !model.no_mmap,
         keeps_ways_back: false,
+        template: shared.reply.chat_template.as_deref().map(template).transpose()?,
         speculation,
         log: model.log.clone(),
     };
@@ -122,7 +123,7 @@ pub fn speculation(draft: &DraftArgs) -> Result<Speculation, Problem> {
 /// Which files: the named model, else the last used pair, else the best pair here, else the built-in one; and
 /// the drafter that goes with it.
 fn choose_files(name: Option<&str>, args: &ModelArgs, machine: &Machine) -> Result<Chosen, Problem> {
-    let mut known_drafter = None;
+    let mut known_drafter = Known::Nothing;
     let path = match name {
         Some("pocket") => built_in(&mut known_drafter)?,
         Some(name) if Path::new(name).exists() => PathBuf::from(name),
@@ -144,18 +145,26 @@ fn choose_files(name: Option<&str>, args: &ModelArgs, machine: &Machine) -> Resu
 }
 
 /// A drafter that is known before looking beside the target.
-type Known = Option<PathBuf>;
+enum Known {
+    Nothing,
+    /// One among others: it has to fit, and there may be a better one.
+    Candidate(PathBuf),
+    /// The built-in pair's own: other versions of it lie in the same folder.
+    BuiltIn(PathBuf),
+}
 
 fn built_in(known: &mut Known) -> Result<PathBuf, Problem> {
     let files = pocket::files()?;
-    *known = Some(files.drafter);
+    *known = Known::BuiltIn(files.drafter);
     Ok(files.target)
 }
 
 fn best_here(machine: &Machine, known: &mut Known) -> Option<PathBuf> {
     let found = find_models(&search_roots(&machine.places()));
     let (model, choice) = best_pair(&found, machine.available_bytes)?;
-    *known = choice.path().map(Path::to_owned);
+    if let Some(path) = choice.path() {
+        *known = Known::Candidate(path.to_owned());
+    }
     Some(model.model.path.clone())
 }
 
@@ -182,7 +191,9 @@ fn named(name: &str, machine: &Machine, known: &mut Known) -> Result<PathBuf, Pr
             "check the path; `slipstream list` shows the models found here, `pocket` is always there",
         )),
         [first, rest @ ..] if first.name.to_lowercase() == wanted || rest.is_empty() => {
-            known.clone_from(&first.drafter);
+            if let Some(path) = &first.drafter {
+                *known = Known::Candidate(path.clone());
+            }
             Ok(first.model.path.clone())
         }
         several => {
@@ -215,8 +226,12 @@ fn auto_drafter(
     target: &ModelFile,
     known: Known,
 ) -> Result<(Option<ModelFile>, DrafterPlan, String), Problem> {
+    if let Known::BuiltIn(path) = known {
+        let drafter = read_model(&path).map_err(file_problem)?;
+        return Ok((Some(drafter), DrafterPlan::Mtp(path), "the two were made for each other".to_owned()));
+    }
     let mut candidates = candidates_beside(&target.path).models;
-    if let Some(path) = known
+    if let Known::Candidate(path) = known
         && let Ok(model) = read_model(&path)
         && !candidates.iter().any(|candidate| candidate.model.path == path)
     {
@@ -274,6 +289,13 @@ fn context(chosen: &Chosen, args: &ModelArgs, machine: &Machine) -> Result<u32, 
         Some(context) if args.ctx.is_none() => Ok(context),
         _ => Err(Problem::new(Kind::Space, too_large.to_string(), too_large.help())),
     }
+}
+
+fn template(path: &Path) -> Result<String, Problem> {
+    std::fs::read_to_string(path).map_err(|error| {
+        let message = format!("reading the chat template {} failed: {error}", path.display());
+        Problem::new(Kind::File, message, "leave --chat-template out to use the model's own")
+    })
 }
 
 /// Flags, then the model's own recommendation, then the defaults.

@@ -66,6 +66,8 @@ pub struct EngineSettings {
     /// Save at each turn's beginning what a later turn needs to go back to it, where the model has a sliding window
     /// (200 MiB and 50 ms on the 26B). Useless where only one reply is written.
     pub keeps_ways_back: bool,
+    /// A chat template (Jinja) in place of the model's own.
+    pub template: Option<String>,
     /// How to speculate at first.
     pub speculation: Speculation,
     /// llama.cpp's log goes to this file; nowhere where `None`.

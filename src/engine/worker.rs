@@ -45,7 +45,7 @@ fn serve(
     };
     let Machines { mut target_machine, mut drafter, mut reason, memory_bytes } =
         create(settings, &target, draft_model)?;
-    let templates = Templates::of(&target);
+    let templates = Templates::of(&target, settings.template.as_deref());
     let mut session = Session::default();
     let mut speculation = settings.speculation;
 
@@ -130,7 +130,10 @@ fn prepare(
     match &request.prompt {
         Prompt::Raw(text) => Ok((model.vocab().tokenize(text, true)?, None)),
         Prompt::Chat { messages, thinking } => {
-            let templates = templates.as_ref().map_err(|error| LlamaError::Template(error.to_string()))?;
+            let templates = templates.as_ref().map_err(|error| match error {
+                LlamaError::Template(reason) => LlamaError::Template(reason.clone()),
+                other => LlamaError::Template(other.to_string()),
+            })?;
             let rendered = templates.render(messages, *thinking)?;
             let tokens = model.vocab().tokenize(&rendered.prompt(), true)?;
             Ok((tokens, Some(rendered)))

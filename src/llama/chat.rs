@@ -21,17 +21,20 @@ pub struct Rendered {
 }
 
 /// Takes the shim's error text and frees it.
-fn take_error(error: *mut c_char) -> LlamaError {
+fn take_text(error: *mut c_char) -> String {
     if error.is_null() {
-        return LlamaError::Template("no reason given".into());
+        return "no reason given".to_owned();
     }
     // SAFETY: a NUL-terminated string from the shim, copied before it is freed with the shim's own function.
-    let text = unsafe {
+    unsafe {
         let text = CStr::from_ptr(error).to_string_lossy().into_owned();
         shim::slipstream_string_free(error);
         text
-    };
-    LlamaError::Template(text)
+    }
+}
+
+fn take_error(error: *mut c_char) -> LlamaError {
+    LlamaError::Template(take_text(error))
 }
 
 /// Copies a text that belongs to the shim.
@@ -45,17 +48,21 @@ fn copy_text(text: *const c_char, length: usize) -> String {
 }
 
 impl<'m> Templates<'m> {
-    /// Reads and compiles the templates of `model`.
+    /// Reads and compiles the templates of `model`, or `other` in their place (Jinja).
     ///
     /// # Errors
-    /// `Template` where the file's template does not compile.
-    pub fn of(model: &'m Model) -> Result<Templates<'m>, LlamaError> {
+    /// `Template` where the template does not compile.
+    pub fn of(model: &'m Model, other: Option<&str>) -> Result<Templates<'m>, LlamaError> {
+        let other = other.map(|text| CString::new(text.replace('\0', "")).unwrap_or_default());
+        let other = other.as_ref().map_or(ptr::null(), |text| text.as_ptr());
         let (mut handle, mut error) = (ptr::null_mut(), ptr::null_mut());
-        // SAFETY: the model is live; both out-parameters are written before anything else.
+        // SAFETY: the model and the text live until the call returns; both out-parameters are written first.
         unsafe {
-            shim::slipstream_templates_create(model.handle(), ptr::null(), &raw mut handle, &raw mut error);
+            shim::slipstream_templates_create(model.handle(), other, &raw mut handle, &raw mut error);
         }
-        let handle = NonNull::new(handle).ok_or_else(|| take_error(error))?;
+        let handle = NonNull::new(handle).ok_or_else(|| {
+            LlamaError::Template(format!("it does not compile ({})", take_text(error)))
+        })?;
         Ok(Templates { handle, _model: std::marker::PhantomData })
     }
 

@@ -34,6 +34,7 @@ pub fn settings(drafter: DrafterPlan, length: u32) -> EngineSettings {
         gpu_layers: None,
         mmap: true,
         keeps_ways_back: true,
+        template: None,
         speculation: fixed(length),
         log: None,
     }

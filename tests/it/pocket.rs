@@ -60,7 +60,7 @@ fn explain_difference(what: &str, expected: &[TokenId], got: &[TokenId], how: &s
     let backend = Backend::start(None).expect("llama.cpp starts");
     let target = Model::load(backend, &target_file(), &ModelSettings::default(), &mut |_| true).expect("loads");
     let question = what.split(" seed ").next().expect("the question");
-    let templates = Templates::of(&target).expect("a template");
+    let templates = Templates::of(&target, None).expect("a template");
     let rendered = templates.render(&[user(question)], false).expect("renders");
     let mut prefix = target.vocab().tokenize(&rendered.prompt(), true).expect("tokenizes");
     prefix.extend_from_slice(&expected[..at]);
@@ -196,6 +196,31 @@ fn a_turn_after_the_window_has_moved_is_as_good_as_a_fresh_one() {
 }
 
 #[test]
+fn a_long_prompt_is_read_in_micro_batches_and_can_be_cancelled_between_them() {
+    let driver = Driver::start(settings(mtp(), 3));
+    let prompt = "The lantern is a light. ".repeat(180);
+    let whole = driver.ask(raw(&prompt, greedy(), Some(12)));
+    let steps: Vec<u32> = whole.prefills.iter().map(|prefill| prefill.done).collect();
+    assert_eq!(steps[..2], [0, 512], "micro-batches of 512: {steps:?}");
+    assert_eq!(*steps.last().expect("a last step"), whole.reply().prompt_tokens);
+    assert!(steps.len() >= 3);
+
+    let other = "A river is a stream of water. ".repeat(180);
+    let cancelled = driver.ask_watching(raw(&other, greedy(), Some(12)), |engine, event| {
+        if matches!(event, Event::Prefill(prefill) if prefill.done == 512) {
+            engine.canceller().cancel();
+        }
+    });
+    assert_eq!(cancelled.reply().stop_reason, StopReason::Cancelled);
+    assert!(cancelled.reply().tokens.is_empty());
+    assert!(cancelled.reply().counters.context_used < cancelled.reply().prompt_tokens, "it was not read to its end");
+    // What was read is not lost, and the same question is answered as if nothing had happened.
+    let again = driver.ask(raw(&other, greedy(), Some(12)));
+    assert!(again.prefills[0].reused >= 512);
+    assert_eq!(driver.ask(raw(&prompt, greedy(), Some(12))).text, whole.text);
+}
+
+#[test]
 fn stop_texts_end_the_reply_before_them() {
     let driver = Driver::start(settings(mtp(), 3));
     let whole = driver.ask(raw("The", greedy(), Some(60)));
@@ -309,17 +334,60 @@ fn limits_are_errors_not_aborts() {
     assert!(Context::new(&target, context.settings()).is_ok());
 }
 
-/// The channel splitter of the engine and the model's own parser agree on what is reasoning and what is answer.
+/// A template that opens and closes reasoning the way Gemma 4's does, short enough to read. The quoted call marker is
+/// what llama.cpp knows Gemma 4's templates by.
+const THINKING_TEMPLATE: &str = "{{- bos_token -}}\
+    {%- if enable_thinking -%}{{- '<|turn>system\n<|think|><turn|>\n' -}}{%- endif -%}\
+    {%- for message in messages -%}\
+    {%- set role = 'model' if message['role'] == 'assistant' else message['role'] -%}\
+    {{- '<|turn>' + role + '\n' + message['content'] + '<turn|>\n' -}}\
+    {%- if message['tool_calls'] -%}{{- '<|tool_call>call:' -}}{%- endif -%}\
+    {%- endfor -%}\
+    {%- if add_generation_prompt -%}{{- '<|turn>model\n' -}}{%- endif -%}";
+
+/// The engine's channel splitter and the model's own parser agree on what is reasoning and what is answer.
 #[test]
 fn the_streamed_split_is_the_parsers_split() {
+    use slipstream::engine::{Reasoning, TextStream};
+    use slipstream::token::Origin;
     let backend = Backend::start(None).expect("llama.cpp starts");
     let target = Model::load(backend, &target_file(), &ModelSettings::default(), &mut |_| true).expect("loads");
-    let templates = Templates::of(&target).expect("a template");
-    assert!(templates.is_explicit(), "the pocket pair has a template of its own");
-    let mut rendered = templates.render(&[user("hello")], false).expect("renders");
-    assert!(rendered.prompt().ends_with("<|turn>model\n"), "{:?}", rendered.prompt());
-    let (reasoning, answer) = rendered.parse("a lamp").expect("parses");
-    assert_eq!((reasoning.as_str(), answer.as_str()), ("", "a lamp"));
+    let templates = Templates::of(&target, Some(THINKING_TEMPLATE)).expect("compiles");
+    let mut rendered = templates.render(&[user("hello")], true).expect("renders");
+    assert!(rendered.prompt().contains("<|think|>"), "{:?}", rendered.prompt());
+    assert!(!templates.render(&[user("hello")], false).expect("renders").prompt().contains("<|think|>"));
+    let (start, end) = rendered.thinking_tags().expect("Gemma 4's tags");
+    for reply in [
+        "a lamp",
+        "<|channel>thought\nlight, so a lamp<channel|>a lamp",
+        "<|channel>thought\n<channel|>a lamp",
+        "<|channel>thought\nlight, so a la",
+        "1 < 2 and <b>bold</b>",
+    ] {
+        let tags = Reasoning { start: start.clone(), end: end.clone(), open: false };
+        let mut stream = TextStream::new(Vec::new(), Some(tags));
+        for byte in reply.as_bytes() {
+            let _ = stream.push(&[*byte], Origin::Target);
+        }
+        let _ = stream.finish();
+        let (reasoning, answer) = rendered.parse(reply).expect("parses");
+        assert_eq!((stream.thought(), stream.answer()), (reasoning.as_str(), answer.as_str()), "{reply:?}");
+    }
+}
+
+#[test]
+fn the_pocket_pairs_own_template_makes_gemma_turns() {
+    let backend = Backend::start(None).expect("llama.cpp starts");
+    let target = Model::load(backend, &target_file(), &ModelSettings::default(), &mut |_| true).expect("loads");
+    let templates = Templates::of(&target, None).expect("a template");
+    assert!(templates.is_explicit());
+    let rendered = templates.render(&[user("hello")], false).expect("renders");
+    assert!(rendered.prompt().ends_with("<|turn>user\nhello<turn|>\n<|turn>model\n"), "{:?}", rendered.prompt());
+    // The special texts become the special tokens, one each.
+    let vocab = target.vocab();
+    let tokens = vocab.tokenize("<|turn>user<turn|>", true).expect("tokenizes");
+    assert_eq!(tokens.iter().filter(|token| vocab.text(**token).contains("turn")).count(), 2);
+    assert!(vocab.ends_turn(*tokens.last().expect("a last token")));
 }
 
 /// Sampled text has the target's distribution on the real machine too: the sampler's draw of the first token over many

@@ -1,9 +1,9 @@
 //! The automatic policy, proved by simulation. docs/POLICY.md explains the worlds; docs/bench/policy-simulation.md
 //! keeps the table that `the_table` prints.
 
-mod play;
-mod texts;
-mod worlds;
+pub mod play;
+pub mod texts;
+pub mod worlds;
 
 use play::Scene;
 use texts::{Honesty, LONG, MIXED, STATIONARY, Text};
@@ -12,7 +12,7 @@ use worlds::{Noise, WORLDS, World};
 /// Replies that each figure is the mean of.
 const SEEDS: u64 = 24;
 
-fn scene(world: World, text: Text) -> Scene {
+pub fn scene(world: World, text: Text) -> Scene {
     Scene { world, text, honesty: Honesty::Calibrated, noise: Noise::Quiet, tokens: 400, seed: 7 }
 }
 
