@@ -14,9 +14,11 @@ have() { command -v "$1" >/dev/null 2>&1; }
 # libclang is found by bindgen through llvm-config, the loader's path, or LIBCLANG_PATH.
 have_libclang() {
     [ -n "${LIBCLANG_PATH:-}" ] && return 0
-    ls /usr/lib/llvm-*/lib/libclang*.so* /usr/lib/*/libclang*.so* /usr/lib64/libclang*.so* \
-        /Library/Developer/CommandLineTools/usr/lib/libclang.dylib \
-        /opt/homebrew/opt/llvm/lib/libclang.dylib >/dev/null 2>&1 && return 0
+    local file
+    for file in /usr/lib/llvm-*/lib/libclang*.so* /usr/lib/*/libclang*.so* /usr/lib64/libclang*.so* \
+        /Library/Developer/CommandLineTools/usr/lib/libclang.dylib /opt/homebrew/opt/llvm/lib/libclang.dylib; do
+        [ -e "$file" ] && return 0
+    done
     ldconfig -p 2>/dev/null | grep -q libclang
 }
 
@@ -47,7 +49,7 @@ system_install() { # names of: apt packages | dnf packages | pacman packages | b
 
 wheel_install() { # PyPI wheels into .tools/
     have python3 || return 1
-    python3 -m pip install --quiet --target "$slipstream_tools/python" --upgrade "$@" >&2
+    python3 -m pip install --quiet --disable-pip-version-check --target "$slipstream_tools/python" --upgrade "$@" >&2
 }
 
 if ! have cargo && [ -x "$HOME/.cargo/bin/cargo" ]; then export PATH="$HOME/.cargo/bin:$PATH"; fi
