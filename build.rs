@@ -9,7 +9,8 @@ fn main() {
     ] {
         println!("cargo:rerun-if-changed={file}");
         let content = std::fs::read(file).unwrap_or_else(|error| panic!("read {file}: {error}"));
-        let hash: String = Sha256::digest(&content).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let hash: String =
+            Sha256::digest(&content).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         println!("cargo:rustc-env={variable}={hash}");
     }
     println!("cargo:rerun-if-changed=build.rs");

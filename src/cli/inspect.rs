@@ -44,18 +44,10 @@ fn by_type(header: &Header) -> Vec<TypeShare> {
     let mut shares: Vec<TypeShare> = Vec::new();
     for tensor in &header.tensors {
         let tensor_type = tensor.tensor_type;
-        let index = shares
-            .iter()
-            .position(|share| share.tensor_type == tensor_type)
-            .unwrap_or_else(|| {
-                shares.push(TypeShare {
-                    tensor_type,
-                    tensors: 0,
-                    elements: 0,
-                    bytes: 0,
-                });
-                shares.len() - 1
-            });
+        let index = shares.iter().position(|share| share.tensor_type == tensor_type).unwrap_or_else(|| {
+            shares.push(TypeShare { tensor_type, tensors: 0, elements: 0, bytes: 0 });
+            shares.len() - 1
+        });
         let share = &mut shares[index];
         share.tensors += 1;
         share.elements = share.elements.saturating_add(tensor.elements);
@@ -93,12 +85,7 @@ pub fn text(header: &Header, path: &Path) -> String {
 
 fn write_text(out: &mut String, header: &Header, path: &Path) -> std::fmt::Result {
     writeln!(out, "file          {}", printable(&path.to_string_lossy()))?;
-    writeln!(
-        out,
-        "size          {} ({} bytes)",
-        human_bytes(header.file_len),
-        header.file_len
-    )?;
+    writeln!(out, "size          {} ({} bytes)", human_bytes(header.file_len), header.file_len)?;
     let header_bytes = human_bytes(header.data_offset);
     writeln!(
         out,
@@ -106,61 +93,28 @@ fn write_text(out: &mut String, header: &Header, path: &Path) -> std::fmt::Resul
         header.version, header.alignment
     )?;
     let architecture = header.architecture().unwrap_or("(not given)");
-    writeln!(
-        out,
-        "architecture  {}",
-        Printable::short(architecture, SHOWN_CHARACTERS)
-    )?;
+    writeln!(out, "architecture  {}", Printable::short(architecture, SHOWN_CHARACTERS))?;
     writeln!(out, "usable as     {}", role(header, path))?;
     if let Some(split) = header.split() {
-        writeln!(
-            out,
-            "split         part {} of {}",
-            u64::from(split.index) + 1,
-            split.count
-        )?;
+        writeln!(out, "split         part {} of {}", u64::from(split.index) + 1, split.count)?;
     }
-    let bits = bits_per_weight(header)
-        .map(|bits| format!(", {bits:.2} bits per weight"))
-        .unwrap_or_default();
+    let bits = bits_per_weight(header).map(|bits| format!(", {bits:.2} bits per weight")).unwrap_or_default();
     writeln!(out, "parameters    {}{bits}", human_count(header.parameters()))?;
 
     writeln!(out, "\nmetadata ({})", header.key_values.len())?;
-    let keys: Vec<String> = header
-        .key_values
-        .iter()
-        .map(|entry| printable(&entry.key).to_string())
-        .collect();
+    let keys: Vec<String> = header.key_values.iter().map(|entry| printable(&entry.key).to_string()).collect();
     let width = column_width(&keys);
     for (key, entry) in keys.iter().zip(&header.key_values) {
-        writeln!(
-            out,
-            "  {key:width$}  {:8}  {}",
-            type_name(&entry.value),
-            shown_value(&entry.value)
-        )?;
+        writeln!(out, "  {key:width$}  {:8}  {}", type_name(&entry.value), shown_value(&entry.value))?;
     }
 
     writeln!(out, "\ntensors ({})", header.tensors.len())?;
-    let names: Vec<String> = header
-        .tensors
-        .iter()
-        .map(|tensor| tensor.printable_name().to_string())
-        .collect();
+    let names: Vec<String> =
+        header.tensors.iter().map(|tensor| tensor.printable_name().to_string()).collect();
     let width = column_width(&names);
     for (name, tensor) in names.iter().zip(&header.tensors) {
-        let shape = tensor
-            .shape()
-            .iter()
-            .map(u64::to_string)
-            .collect::<Vec<_>>()
-            .join(" x ");
-        writeln!(
-            out,
-            "  {name:width$}  {shape:22}  {:8}  {:>14}",
-            tensor.tensor_type.name(),
-            tensor.bytes
-        )?;
+        let shape = tensor.shape().iter().map(u64::to_string).collect::<Vec<_>>().join(" x ");
+        writeln!(out, "  {name:width$}  {shape:22}  {:8}  {:>14}", tensor.tensor_type.name(), tensor.bytes)?;
     }
 
     writeln!(out, "\nsize by type")?;
@@ -182,12 +136,7 @@ fn write_text(out: &mut String, header: &Header, path: &Path) -> std::fmt::Resul
 /// As wide as the longest name, unless one is absurd.
 fn column_width(names: &[String]) -> usize {
     const MOST: usize = 60;
-    names
-        .iter()
-        .map(|name| name.chars().count())
-        .max()
-        .unwrap_or(0)
-        .min(MOST)
+    names.iter().map(|name| name.chars().count()).max().unwrap_or(0).min(MOST)
 }
 
 fn type_name(value: &Value) -> String {
@@ -219,16 +168,9 @@ fn shown_array(array: &Array) -> String {
     let Some(items) = array.items() else {
         return format!("{} elements (content hash {:016x})", array.length, array.hash);
     };
-    let shown: Vec<String> = items
-        .take(SHOWN_ELEMENTS)
-        .map(|item| shown_value(&item))
-        .collect();
+    let shown: Vec<String> = items.take(SHOWN_ELEMENTS).map(|item| shown_value(&item)).collect();
     let rest = array.length.saturating_sub(shown.len() as u64);
-    let more = if rest > 0 {
-        format!(", … {rest} more")
-    } else {
-        String::new()
-    };
+    let more = if rest > 0 { format!(", … {rest} more") } else { String::new() };
     format!("{}{more}", shown.join(", "))
 }
 
@@ -246,11 +188,8 @@ fn human_count(count: u64) -> String {
 /// The whole report as JSON. Metadata and tensors are lists, for their order in the file has a meaning.
 #[must_use]
 pub fn json(header: &Header, path: &Path) -> Json {
-    let metadata: Vec<Json> = header
-        .key_values
-        .iter()
-        .map(|entry| json_entry(&entry.key, &entry.value))
-        .collect();
+    let metadata: Vec<Json> =
+        header.key_values.iter().map(|entry| json_entry(&entry.key, &entry.value)).collect();
     let tensors: Vec<Json> = header
         .tensors
         .iter()
@@ -315,19 +254,15 @@ fn json_value(value: &Value) -> Json {
         Value::F64(value) => json_float(*value),
         Value::Bool(value) => json!(value),
         Value::String(text) => json!(text),
-        Value::Array(array) => array
-            .items()
-            .map_or(Json::Null, |items| items.map(|item| json_value(&item)).collect()),
+        Value::Array(array) => {
+            array.items().map_or(Json::Null, |items| items.map(|item| json_value(&item)).collect())
+        }
     }
 }
 
 /// JSON has no infinities and no NaN: those become strings.
 fn json_float(value: f64) -> Json {
-    if value.is_finite() {
-        json!(value)
-    } else {
-        json!(value.to_string())
-    }
+    if value.is_finite() { json!(value) } else { json!(value.to_string()) }
 }
 
 /// JSON as text in which nothing is left that a terminal might obey. What serde_json leaves as it is (DEL, the

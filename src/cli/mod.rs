@@ -18,8 +18,8 @@ use std::time::Instant;
 
 use clap::{CommandFactory as _, Parser as _};
 
-use args::{ChatArgs, Cli, Command};
 use crate::error::{Kind, Problem};
+use args::{ChatArgs, Cli, Command};
 use machine::Machine;
 
 /// Runs the program; `started` is when the process began. Returns the exit code.

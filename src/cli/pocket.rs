@@ -61,7 +61,11 @@ fn ensure(folder: &Path, name: &str, hash: &str, content: &[u8]) -> Result<PathB
             "free {} MB there, or set SLIPSTREAM_CACHE to another folder",
             content.len() / 1_000_000 + 1
         );
-        Problem::new(kind, format!("writing the built-in model to {} failed: {error}", folder.display()), help)
+        Problem::new(
+            kind,
+            format!("writing the built-in model to {} failed: {error}", folder.display()),
+            help,
+        )
     };
     fs::create_dir_all(folder).map_err(failed)?;
     let partial = folder.join(format!("{name}.{}.partial", std::process::id()));

@@ -27,7 +27,8 @@ pub fn run(args: &RunArgs, machine: &Machine, started: Instant) -> Result<u8, Pr
     stop_on_interrupt(engine.canceller());
     let ready = wait_until_ready(&engine)?;
     let startup = started.elapsed();
-    let mut face = Face { args, settings: &settings, ready: &ready, wrote: false, reasoned: false, closed: false };
+    let mut face =
+        Face { args, settings: &settings, ready: &ready, wrote: false, reasoned: false, closed: false };
     face.announce(&ready)?;
     let asked = started.elapsed();
     engine.send(Command::Generate(request));
@@ -51,18 +52,28 @@ fn prompt_text(args: &RunArgs) -> Result<String, Problem> {
             }
             let mut bytes = Vec::new();
             io::stdin().read_to_end(&mut bytes).map_err(|error| {
-                Problem::new(Kind::Fault, format!("reading the prompt from standard input failed: {error}"), "")
+                Problem::new(
+                    Kind::Fault,
+                    format!("reading the prompt from standard input failed: {error}"),
+                    "",
+                )
             })?;
             let text = String::from_utf8(bytes).map_err(|error| {
                 let at = error.utf8_error().valid_up_to();
-                let message = format!("the prompt on standard input is not UTF-8: byte {at} is the first bad one");
+                let message =
+                    format!("the prompt on standard input is not UTF-8: byte {at} is the first bad one");
                 Problem::new(Kind::Usage, message, "convert it, for instance with iconv -t utf-8")
             })?;
             if args.raw { text } else { text.trim_end_matches('\n').to_owned() }
         }
     };
-    if text.trim().is_empty() && !(args.raw && !text.is_empty()) {
-        return Err(Problem::new(Kind::Usage, "the prompt is empty", "give a text with -p TEXT, or pipe one in"));
+    let nothing = if args.raw { text.is_empty() } else { text.trim().is_empty() };
+    if nothing {
+        return Err(Problem::new(
+            Kind::Usage,
+            "the prompt is empty",
+            "give a text with -p TEXT, or pipe one in",
+        ));
     }
     Ok(text)
 }
@@ -115,7 +126,9 @@ fn wait_until_ready(engine: &Engine) -> Result<Ready, Problem> {
     loop {
         match engine.next() {
             Some(Event::Loading { what, fraction }) if begun.elapsed() > Duration::from_millis(300) => {
-                bar.set_message(what.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default());
+                bar.set_message(
+                    what.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+                );
                 bar.set_position((fraction * 100.0) as u64);
             }
             Some(Event::Ready(ready)) => {

@@ -11,8 +11,8 @@ use crate::error::{Kind, Problem};
 use crate::gguf::GgmlType;
 use crate::llama::KvType;
 use crate::models::{
-    Candidate, Choice, Distance, MemoryEstimate, MemoryPlan, ModelFile, Role, best_pair, candidates_beside, choose,
-    find_models, fits, fits_as_model_drafter, largest_context, read_model, search_roots, target_only,
+    Candidate, Choice, Distance, MemoryEstimate, MemoryPlan, ModelFile, Role, best_pair, candidates_beside,
+    choose, find_models, fits, fits_as_model_drafter, largest_context, read_model, search_roots, target_only,
 };
 use crate::request::{DraftLength, SamplingSettings, Speculation};
 
@@ -111,8 +111,9 @@ pub fn speculation(draft: &DraftArgs) -> Result<Speculation, Problem> {
         number => match number.parse::<u32>() {
             Ok(length) if length as usize <= LONGEST_DRAFT => DraftLength::Fixed(length),
             _ => {
-                let message =
-                    format!("--draft {number}: expected auto, on, off, or a number from 0 to {LONGEST_DRAFT}");
+                let message = format!(
+                    "--draft {number}: expected auto, on, off, or a number from 0 to {LONGEST_DRAFT}"
+                );
                 return Err(Problem::new(Kind::Usage, message, "the best lengths are small: try 2 or 3"));
             }
         },
@@ -176,7 +177,8 @@ fn named(name: &str, machine: &Machine, known: &mut Known) -> Result<PathBuf, Pr
     let matches = |model: &str, path: &Path| {
         let (model, path) = (model.to_lowercase(), path.to_string_lossy().to_lowercase());
         model == wanted
-            || (model.contains(repository) && quant.is_none_or(|quant| path.contains(quant) || model.contains(quant)))
+            || (model.contains(repository)
+                && quant.is_none_or(|quant| path.contains(quant) || model.contains(quant)))
     };
     let mut hits: Vec<_> = found
         .models
@@ -240,7 +242,8 @@ fn auto_drafter(
     match choose(target, &candidates) {
         Choice::None { reason, .. } => Ok((None, DrafterPlan::None, reason)),
         Choice::Chosen { path, reason } => {
-            let drafter = candidates.into_iter().map(|candidate| candidate.model).find(|model| model.path == path);
+            let drafter =
+                candidates.into_iter().map(|candidate| candidate.model).find(|model| model.path == path);
             Ok((drafter, DrafterPlan::Mtp(path), reason))
         }
     }

@@ -119,8 +119,7 @@ impl Drafter for MtpDrafter<'_> {
             let (Some(scores), Some(hidden)) = (self.context.scores(), self.context.hidden()) else {
                 return Err("the drafter gave no scores".to_owned());
             };
-            let drawn =
-                request.sampler.draw_with_probability(scores, &self.window, after.plus(draft.len()));
+            let drawn = request.sampler.draw_with_probability(scores, &self.window, after.plus(draft.len()));
             if drawn.probability < floor {
                 break;
             }
@@ -197,8 +196,7 @@ impl Drafter for ModelDrafter<'_> {
             let Some(scores) = self.context.row(count - 1) else {
                 return Err("the draft model gave no scores".to_owned());
             };
-            let drawn =
-                request.sampler.draw_with_probability(scores, &self.window, after.plus(draft.len()));
+            let drawn = request.sampler.draw_with_probability(scores, &self.window, after.plus(draft.len()));
             if drawn.probability < floor {
                 return Ok(());
             }

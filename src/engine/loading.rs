@@ -10,7 +10,9 @@ use super::adapter::{HiddenRow, ModelDrafter, MtpDrafter, TargetMachine};
 use super::reply::LONGEST_DRAFT;
 use super::{DrafterPlan, EngineSettings};
 use crate::event::Event;
-use crate::llama::{Backend, Context, ContextSettings, DraftContext, LlamaError, MemoryUse, Model, ModelSettings};
+use crate::llama::{
+    Backend, Context, ContextSettings, DraftContext, LlamaError, MemoryUse, Model, ModelSettings,
+};
 use crate::spec::{Drafter, Lookup};
 
 /// The machines of a pair, with the bytes they hold.
@@ -60,7 +62,8 @@ pub fn load_drafter(
     };
     let model = load_model(backend, path, settings, events, cancel).map_err(|error| error.to_string())?;
     if model.is_assistant() != mtp {
-        let kind = if mtp { "is no MTP assistant" } else { "is an MTP assistant, not an ordinary draft model" };
+        let kind =
+            if mtp { "is no MTP assistant" } else { "is an MTP assistant, not an ordinary draft model" };
         return Err(format!("{} {kind}", path.display()));
     }
     let (target_size, drafter_size) = (target.vocab().size(), model.vocab().size());

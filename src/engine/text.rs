@@ -276,7 +276,10 @@ mod tests {
 
     #[test]
     fn stop_texts_across_tokens_end_the_answer_before_them() {
-        assert_eq!(run(&["END"], false, false, &[b"one ", b"E", b"N", b"D two"]), ("one ".into(), "".into(), Some(1)));
+        assert_eq!(
+            run(&["END"], false, false, &[b"one ", b"E", b"N", b"D two"]),
+            ("one ".into(), "".into(), Some(1))
+        );
         // A beginning that turns out to be something else is shown after all.
         assert_eq!(run(&["END"], false, false, &[b"E", b"N", b"T"]), ("ENT".into(), "".into(), None));
         assert_eq!(run(&["END"], false, false, &[b"xE", b"N"]), ("xEN".into(), "".into(), None));

@@ -15,7 +15,12 @@ use crate::request::{Prompt, Request};
 use crate::token::TokenId;
 
 /// Runs the engine until it is told to end, or cannot go on.
-pub fn run(settings: &EngineSettings, commands: &Receiver<Command>, events: &Sender<Event>, cancel: &AtomicBool) {
+pub fn run(
+    settings: &EngineSettings,
+    commands: &Receiver<Command>,
+    events: &Sender<Event>,
+    cancel: &AtomicBool,
+) {
     if let Err(error) = serve(settings, commands, events, cancel) {
         let _ = events.send(Event::Failed(failure(&error, true)));
     }
@@ -27,7 +32,8 @@ fn serve(
     events: &Sender<Event>,
     cancel: &AtomicBool,
 ) -> Result<(), LlamaError> {
-    let log = settings.log.as_ref().and_then(|path| OpenOptions::new().create(true).append(true).open(path).ok());
+    let log =
+        settings.log.as_ref().and_then(|path| OpenOptions::new().create(true).append(true).open(path).ok());
     let backend = Backend::start(log)?;
     let target = load_model(backend, &settings.model, settings, events, cancel)?;
     if target.is_assistant() || !target.can_generate() {
@@ -175,7 +181,9 @@ fn failure(error: &LlamaError, fatal: bool) -> Failure {
         LlamaError::Limit { what: "tokens of the prompt", .. } => {
             (2, Some("shorten the prompt, or use a larger context (-c)"))
         }
-        LlamaError::Template(_) => (3, Some("use --raw to continue the text without the model's chat template")),
+        LlamaError::Template(_) => {
+            (3, Some("use --raw to continue the text without the model's chat template"))
+        }
         LlamaError::Tokenize { .. } => (2, Some("shorten the prompt")),
         LlamaError::Backend(_) | LlamaError::Decode { .. } | LlamaError::Limit { .. } => (1, None),
     };

@@ -57,18 +57,12 @@ fn shown_magic(found: &[u8; 4]) -> String {
     if found.iter().all(|byte| byte.is_ascii_graphic()) {
         format!("`{}`", String::from_utf8_lossy(found))
     } else {
-        format!(
-            "bytes {:02x} {:02x} {:02x} {:02x}",
-            found[0], found[1], found[2], found[3]
-        )
+        format!("bytes {:02x} {:02x} {:02x} {:02x}", found[0], found[1], found[2], found[3])
     }
 }
 
 fn shown_type(id: u32, retired: Option<&str>) -> String {
-    retired.map_or_else(
-        || format!("number {id}"),
-        |name| format!("{name} (number {id}), which was retired"),
-    )
+    retired.map_or_else(|| format!("number {id}"), |name| format!("{name} (number {id}), which was retired"))
 }
 
 /// Why a file cannot be read as GGUF. `offset` is always a byte position in the file.
@@ -138,10 +132,7 @@ pub enum GgufError {
         most: u64,
     },
     /// Metadata larger than any real one.
-    #[error(
-        "the header goes on past byte {offset}; at most {} bytes of it are accepted",
-        MAX_HEADER
-    )]
+    #[error("the header goes on past byte {offset}; at most {} bytes of it are accepted", MAX_HEADER)]
     HeaderTooLong {
         /// Where reading stopped.
         offset: u64,
@@ -199,10 +190,7 @@ pub enum GgufError {
         expected: ValueType,
     },
     /// A value its key does not allow.
-    #[error(
-        "`general.alignment` is {found}, expected a power of two up to {}",
-        MAX_ALIGNMENT
-    )]
+    #[error("`general.alignment` is {found}, expected a power of two up to {}", MAX_ALIGNMENT)]
     BadAlignment {
         /// The value.
         found: u64,

@@ -29,10 +29,7 @@ impl Tensor {
         let mut all = [1; MAX_DIMS];
         let slots = all.get_mut(..dims.len()).filter(|slots| !slots.is_empty());
         let Some(slots) = slots else {
-            return Err(GgufError::BadDimensions {
-                name,
-                found: dims.len() as u32,
-            });
+            return Err(GgufError::BadDimensions { name, found: dims.len() as u32 });
         };
         slots.copy_from_slice(dims);
         if let Some(dimension) = dims.iter().position(|&size| size == 0) {
@@ -40,51 +37,24 @@ impl Tensor {
         }
         let Some(tensor_type) = GgmlType::from_id(type_id) else {
             let retired = GgmlType::retired_name(type_id);
-            return Err(GgufError::UnknownTensorType {
-                name,
-                found: type_id,
-                retired,
-            });
+            return Err(GgufError::UnknownTensorType { name, found: type_id, retired });
         };
         // llama.cpp counts in i64, so that is the limit here too.
         let countable = |value: u64| i64::try_from(value).is_ok().then_some(value);
-        let elements = dims
-            .iter()
-            .try_fold(1_u64, |product, &size| product.checked_mul(size));
+        let elements = dims.iter().try_fold(1_u64, |product, &size| product.checked_mul(size));
         let Some(elements) = elements.and_then(countable) else {
-            return Err(GgufError::ShapeOverflow {
-                name,
-                shape: dims.to_vec(),
-            });
+            return Err(GgufError::ShapeOverflow { name, shape: dims.to_vec() });
         };
         let block = tensor_type.block_size();
         if !dims[0].is_multiple_of(block) {
-            return Err(GgufError::RaggedRow {
-                name,
-                row: dims[0],
-                type_name: tensor_type.name(),
-                block,
-            });
+            return Err(GgufError::RaggedRow { name, row: dims[0], type_name: tensor_type.name(), block });
         }
-        let bytes = (elements / block)
-            .checked_mul(tensor_type.block_bytes())
-            .and_then(countable);
+        let bytes = (elements / block).checked_mul(tensor_type.block_bytes()).and_then(countable);
         let Some(bytes) = bytes else {
-            return Err(GgufError::ShapeOverflow {
-                name,
-                shape: dims.to_vec(),
-            });
+            return Err(GgufError::ShapeOverflow { name, shape: dims.to_vec() });
         };
         let dim_count = dims.len() as u8;
-        Ok(Tensor {
-            name,
-            tensor_type,
-            offset,
-            elements,
-            bytes,
-            dims: all,
-            dim_count,
-        })
+        Ok(Tensor { name, tensor_type, offset, elements, bytes, dims: all, dim_count })
     }
 
     /// Its sizes, the row length first (ggml's order, the reverse of PyTorch's).
@@ -119,22 +89,12 @@ pub(super) fn check_layout(
     for tensor in tensors {
         if !tensor.offset.is_multiple_of(alignment) {
             let (name, offset) = (tensor.name.clone(), tensor.offset);
-            return Err(GgufError::UnalignedTensor {
-                name,
-                offset,
-                alignment,
-            });
+            return Err(GgufError::UnalignedTensor { name, offset, alignment });
         }
-        let end = data_offset
-            .checked_add(tensor.offset)
-            .and_then(|begin| begin.checked_add(tensor.bytes));
+        let end = data_offset.checked_add(tensor.offset).and_then(|begin| begin.checked_add(tensor.bytes));
         let end = end.unwrap_or(u64::MAX);
         if end > file_len {
-            return Err(GgufError::TensorPastEnd {
-                name: tensor.name.clone(),
-                end,
-                file_len,
-            });
+            return Err(GgufError::TensorPastEnd { name: tensor.name.clone(), end, file_len });
         }
     }
     let mut by_offset: Vec<&Tensor> = tensors.iter().collect();

@@ -16,10 +16,7 @@ pub struct Printable<'a> {
 /// The whole string, escaped.
 #[must_use]
 pub fn printable(text: &str) -> Printable<'_> {
-    Printable {
-        text,
-        most: usize::MAX,
-    }
+    Printable { text, most: usize::MAX }
 }
 
 impl<'a> Printable<'a> {

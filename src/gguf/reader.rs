@@ -33,9 +33,7 @@ impl Default for ReadOptions {
 
 impl ReadOptions {
     /// Keeps every array.
-    pub const EVERYTHING: ReadOptions = ReadOptions {
-        keep_elements: u64::MAX,
-    };
+    pub const EVERYTHING: ReadOptions = ReadOptions { keep_elements: u64::MAX };
 }
 
 /// One metadata entry.
@@ -83,11 +81,7 @@ impl Header {
     /// # Errors
     /// [`GgufError`] where the file is not a well-formed GGUF, or cannot be read.
     pub fn read<R: Read>(reader: R, file_len: u64, options: ReadOptions) -> Result<Header, GgufError> {
-        Parser {
-            source: Source::new(reader, file_len),
-            options,
-        }
-        .header()
+        Parser { source: Source::new(reader, file_len), options }.header()
     }
 
     /// Reads the header of a file that is in memory.
@@ -102,9 +96,8 @@ impl Header {
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Value> {
         let at = |index: &u32| self.key_values.get(*index as usize);
-        let found = self
-            .by_key
-            .binary_search_by(|index| at(index).map(|each| each.key.as_str()).cmp(&Some(key)));
+        let found =
+            self.by_key.binary_search_by(|index| at(index).map(|each| each.key.as_str()).cmp(&Some(key)));
         at(self.by_key.get(found.ok()?)?).map(|each| &each.value)
     }
 
@@ -172,18 +165,13 @@ impl Header {
     #[must_use]
     pub fn split(&self) -> Option<Split> {
         let count = self.get_u32("split.count").filter(|&count| count > 1)?;
-        Some(Split {
-            index: self.get_u32("split.no").unwrap_or(0),
-            count,
-        })
+        Some(Split { index: self.get_u32("split.no").unwrap_or(0), count })
     }
 
     /// Elements of all tensors.
     #[must_use]
     pub fn parameters(&self) -> u64 {
-        self.tensors
-            .iter()
-            .fold(0, |sum, tensor| sum.saturating_add(tensor.elements))
+        self.tensors.iter().fold(0, |sum, tensor| sum.saturating_add(tensor.elements))
     }
 
     /// Bytes of all tensors.
@@ -221,15 +209,7 @@ impl<R: Read> Parser<R> {
         let file_len = self.source.position() + self.source.remaining();
         let data_offset = self.source.position().next_multiple_of(alignment);
         check_layout(&tensors, data_offset, alignment, file_len)?;
-        Ok(Header {
-            version,
-            key_values,
-            tensors,
-            alignment,
-            data_offset,
-            file_len,
-            by_key,
-        })
+        Ok(Header { version, key_values, tensors, alignment, data_offset, file_len, by_key })
     }
 
     fn version(&mut self) -> Result<u32, GgufError> {
@@ -241,9 +221,9 @@ impl<R: Read> Parser<R> {
         match version {
             2 | 3 => Ok(version),
             // A small number in the other byte order has its low half empty.
-            _ if version != 0 && version.trailing_zeros() >= 16 => Err(GgufError::BigEndian {
-                version: version.swap_bytes(),
-            }),
+            _ if version != 0 && version.trailing_zeros() >= 16 => {
+                Err(GgufError::BigEndian { version: version.swap_bytes() })
+            }
             found => Err(GgufError::UnsupportedVersion { found }),
         }
     }
@@ -254,12 +234,7 @@ impl<R: Read> Parser<R> {
         let found = self.source.u64(Part::Counts)?;
         let most = limit.min(self.source.remaining() / least);
         if found > most {
-            return Err(GgufError::TooMany {
-                part,
-                offset,
-                found,
-                most,
-            });
+            return Err(GgufError::TooMany { part, offset, found, most });
         }
         Ok(found)
     }
@@ -287,8 +262,7 @@ impl<R: Read> Parser<R> {
             fixed => {
                 let mut bytes = Vec::new();
                 let size = fixed.least_size();
-                self.source
-                    .stream(Part::Value, size, &mut ContentHash::default(), Some(&mut bytes))?;
+                self.source.stream(Part::Value, size, &mut ContentHash::default(), Some(&mut bytes))?;
                 // `fixed` has a size and `bytes` is that long.
                 Value::fixed(fixed, &bytes).unwrap_or(Value::U8(0))
             }
@@ -313,12 +287,7 @@ impl<R: Read> Parser<R> {
         let length = self.source.u64(Part::Array)?;
         let most = self.source.remaining() / element.least_size();
         if length > most {
-            return Err(GgufError::TooMany {
-                part: Part::Array,
-                offset,
-                found: length,
-                most,
-            });
+            return Err(GgufError::TooMany { part: Part::Array, offset, found: length, most });
         }
         Ok((element, length))
     }
@@ -328,12 +297,7 @@ impl<R: Read> Parser<R> {
         let mut kept = (length <= self.options.keep_elements).then(Vec::new);
         let mut hash = ContentHash::default();
         self.elements(key, element, length, 1, &mut hash, kept.as_mut())?;
-        Ok(Array {
-            element,
-            length,
-            hash: hash.finish(),
-            bytes: kept,
-        })
+        Ok(Array { element, length, hash: hash.finish(), bytes: kept })
     }
 
     /// Walks the elements of an array, of arrays in it too, hashing and keeping their bytes.
@@ -352,10 +316,7 @@ impl<R: Read> Parser<R> {
         }
         if element == ValueType::Array && depth >= MAX_ARRAY_DEPTH {
             let offset = self.source.position();
-            return Err(GgufError::NestedTooDeep {
-                key: key.to_owned(),
-                offset,
-            });
+            return Err(GgufError::NestedTooDeep { key: key.to_owned(), offset });
         }
         for _ in 0..length {
             if element == ValueType::String {
@@ -405,10 +366,7 @@ fn sorted_by_key(key_values: &[KeyValue]) -> Result<Vec<u32>, GgufError> {
         None => Ok(by_key),
         Some(pair) => {
             let again = &key_values[pair[1] as usize];
-            Err(GgufError::DuplicateKey {
-                key: again.key.clone(),
-                offset: again.offset,
-            })
+            Err(GgufError::DuplicateKey { key: again.key.clone(), offset: again.offset })
         }
     }
 }
@@ -420,11 +378,7 @@ fn alignment(key_values: &[KeyValue]) -> Result<u64, GgufError> {
     // llama.cpp accepts no other width here.
     let Value::U32(found) = entry.value else {
         let (key, found) = (entry.key.clone(), entry.value.value_type());
-        return Err(GgufError::WrongValueType {
-            key,
-            found,
-            expected: ValueType::U32,
-        });
+        return Err(GgufError::WrongValueType { key, found, expected: ValueType::U32 });
     };
     let found = u64::from(found);
     if !found.is_power_of_two() || found > MAX_ALIGNMENT {
@@ -438,8 +392,6 @@ fn check_names(tensors: &[Tensor]) -> Result<(), GgufError> {
     names.sort_unstable();
     match names.windows(2).find(|pair| pair[0] == pair[1]) {
         None => Ok(()),
-        Some(pair) => Err(GgufError::DuplicateTensor {
-            name: pair[0].to_owned(),
-        }),
+        Some(pair) => Err(GgufError::DuplicateTensor { name: pair[0].to_owned() }),
     }
 }

@@ -28,13 +28,7 @@ pub(super) struct Source<R> {
 
 impl<R: Read> Source<R> {
     pub(super) fn new(reader: R, file_len: u64) -> Self {
-        Source {
-            reader,
-            file_len,
-            position: 0,
-            buffer: vec![0; BUFFER].into_boxed_slice(),
-            ready: 0..0,
-        }
+        Source { reader, file_len, position: 0, buffer: vec![0; BUFFER].into_boxed_slice(), ready: 0..0 }
     }
 
     /// Bytes read so far.
@@ -51,12 +45,7 @@ impl<R: Read> Source<R> {
     pub(super) fn require(&self, part: Part, needed: u64) -> Result<(), GgufError> {
         let (offset, available) = (self.position, self.remaining());
         if needed > available {
-            return Err(GgufError::Truncated {
-                part,
-                offset,
-                needed,
-                available,
-            });
+            return Err(GgufError::Truncated { part, offset, needed, available });
         }
         if offset.saturating_add(needed) > MAX_HEADER {
             return Err(GgufError::HeaderTooLong { offset });
@@ -86,12 +75,7 @@ impl<R: Read> Source<R> {
                 // The file is shorter than its length said: it shrank, or the caller was wrong.
                 Ok(0) => {
                     let (offset, available) = (self.position, self.ready.len() as u64);
-                    return Err(GgufError::Truncated {
-                        part,
-                        offset,
-                        needed: len as u64,
-                        available,
-                    });
+                    return Err(GgufError::Truncated { part, offset, needed: len as u64, available });
                 }
                 Ok(count) => self.ready.end += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -146,12 +130,7 @@ impl<R: Read> Source<R> {
         let found = self.u64(part)?;
         let most = most.min(MAX_STRING);
         if found > most && found <= self.remaining() {
-            return Err(GgufError::StringTooLong {
-                part,
-                offset,
-                found,
-                most,
-            });
+            return Err(GgufError::StringTooLong { part, offset, found, most });
         }
         self.require(part, found)?;
         Ok(found)

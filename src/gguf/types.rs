@@ -184,19 +184,13 @@ impl GgmlType {
     /// The type with this number in a file; `None` where this build's llama.cpp has none.
     #[must_use]
     pub fn from_id(id: u32) -> Option<GgmlType> {
-        TENSOR_TYPES
-            .iter()
-            .any(|entry| entry.0 == id)
-            .then_some(GgmlType(id))
+        TENSOR_TYPES.iter().any(|entry| entry.0 == id).then_some(GgmlType(id))
     }
 
     /// The name a number had that is no longer used.
     #[must_use]
     pub fn retired_name(id: u32) -> Option<&'static str> {
-        RETIRED_TYPES
-            .iter()
-            .find(|entry| entry.0 == id)
-            .map(|entry| entry.1)
+        RETIRED_TYPES.iter().find(|entry| entry.0 == id).map(|entry| entry.1)
     }
 
     /// Every type, in the order of their numbers.
@@ -206,10 +200,7 @@ impl GgmlType {
 
     fn entry(self) -> &'static (u32, &'static str, u64, u64) {
         // The constructor admits no number that is not in the table.
-        TENSOR_TYPES
-            .iter()
-            .find(|entry| entry.0 == self.0)
-            .unwrap_or(&TENSOR_TYPES[0])
+        TENSOR_TYPES.iter().find(|entry| entry.0 == self.0).unwrap_or(&TENSOR_TYPES[0])
     }
 
     /// Its number in a file.
@@ -301,42 +292,24 @@ mod tests {
 
     #[test]
     fn the_numbers_of_value_types_are_those_of_gguf_h() {
-        for (id, name) in [
-            (0, "u8"),
-            (4, "u32"),
-            (6, "f32"),
-            (8, "string"),
-            (9, "array"),
-            (12, "f64"),
-        ] {
+        for (id, name) in [(0, "u8"), (4, "u32"), (6, "f32"), (8, "string"), (9, "array"), (12, "f64")] {
             assert_eq!(ValueType::from_id(id).map(ValueType::name), Some(name));
         }
         assert!(ValueType::from_id(13).is_none());
-        assert!(
-            ValueType::ALL
-                .iter()
-                .all(|each| ValueType::from_id(each.id()) == Some(*each))
-        );
+        assert!(ValueType::ALL.iter().all(|each| ValueType::from_id(each.id()) == Some(*each)));
     }
 
     #[test]
     fn every_number_below_the_count_is_known_or_retired() {
         for id in 0..43 {
-            assert!(
-                GgmlType::from_id(id).is_some() != GgmlType::retired_name(id).is_some(),
-                "{id}"
-            );
+            assert!(GgmlType::from_id(id).is_some() != GgmlType::retired_name(id).is_some(), "{id}");
         }
         assert!(GgmlType::from_id(43).is_none());
     }
 
     #[test]
     fn bits_per_weight_are_the_published_ones() {
-        let bits = |name| {
-            GgmlType::all()
-                .find(|each| each.name() == name)
-                .map(GgmlType::bits_per_weight)
-        };
+        let bits = |name| GgmlType::all().find(|each| each.name() == name).map(GgmlType::bits_per_weight);
         for (name, expected) in [
             ("Q4_0", 4.5),
             ("Q8_0", 8.5),

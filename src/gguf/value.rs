@@ -152,11 +152,7 @@ impl Array {
     #[must_use]
     pub fn items(&self) -> Option<Items<'_>> {
         let bytes = self.bytes.as_deref()?;
-        Some(Items {
-            element: self.element,
-            left: self.length,
-            bytes,
-        })
+        Some(Items { element: self.element, left: self.length, bytes })
     }
 
     /// All elements as whole numbers; `None` where they were not kept or one is something else.
@@ -214,12 +210,7 @@ impl<'a> Items<'a> {
         let bytes = self.cut(self.extent(element, length)?)?;
         let mut hash = ContentHash::default();
         hash.add(bytes);
-        Some(Array {
-            element,
-            length,
-            hash: hash.finish(),
-            bytes: Some(bytes.to_vec()),
-        })
+        Some(Array { element, length, hash: hash.finish(), bytes: Some(bytes.to_vec()) })
     }
 }
 
@@ -231,9 +222,7 @@ impl Iterator for Items<'_> {
         match self.element {
             ValueType::String => {
                 let len = self.take_u64()?;
-                Some(Value::String(
-                    String::from_utf8_lossy(self.cut(len)?).into_owned(),
-                ))
+                Some(Value::String(String::from_utf8_lossy(self.cut(len)?).into_owned()))
             }
             ValueType::Array => self.take_array().map(Value::Array),
             fixed => Value::fixed(fixed, self.cut(fixed.size()?)?),

@@ -53,7 +53,8 @@ impl Backend {
                         .with_writer(Mutex::new(file))
                         .with_filter(LevelFilter::WARN)
                 });
-                let subscriber = Registry::default().with(tail.clone().with_filter(LevelFilter::ERROR)).with(file);
+                let subscriber =
+                    Registry::default().with(tail.clone().with_filter(LevelFilter::ERROR)).with(file);
                 // A host program may have set its own subscriber: then errors carry no reason, no more.
                 let _ = tracing::subscriber::set_global_default(subscriber);
                 llama_cpp_2::send_logs_to_tracing(llama_cpp_2::LogOptions::default());
@@ -116,7 +117,9 @@ impl Backend {
                     let device = sys::ggml_backend_dev_get(index);
                     sys::ggml_backend_dev_memory(device, &raw mut free, &raw mut total);
                     Device {
-                        name: CStr::from_ptr(sys::ggml_backend_dev_name(device)).to_string_lossy().into_owned(),
+                        name: CStr::from_ptr(sys::ggml_backend_dev_name(device))
+                            .to_string_lossy()
+                            .into_owned(),
                         description: CStr::from_ptr(sys::ggml_backend_dev_description(device))
                             .to_string_lossy()
                             .into_owned(),

@@ -60,9 +60,8 @@ impl<'m> Templates<'m> {
         unsafe {
             shim::slipstream_templates_create(model.handle(), other, &raw mut handle, &raw mut error);
         }
-        let handle = NonNull::new(handle).ok_or_else(|| {
-            LlamaError::Template(format!("it does not compile ({})", take_text(error)))
-        })?;
+        let handle = NonNull::new(handle)
+            .ok_or_else(|| LlamaError::Template(format!("it does not compile ({})", take_text(error))))?;
         Ok(Templates { handle, _model: std::marker::PhantomData })
     }
 

@@ -333,7 +333,8 @@ impl<'m> Context<'m> {
         // SAFETY: as `row`; a target's and an assistant's hidden rows have the model's output width.
         unsafe {
             let status = shim::slipstream_hidden_row(self.handle(), index, &raw mut row);
-            (status == shim::SLIPSTREAM_OK).then(|| std::slice::from_raw_parts(row, self.model.hidden_width()))
+            (status == shim::SLIPSTREAM_OK)
+                .then(|| std::slice::from_raw_parts(row, self.model.hidden_width()))
         }
     }
 
@@ -397,12 +398,10 @@ impl<'m> Context<'m> {
     /// Goes back to a checkpoint. False where it does not fit any more; the cache is then unusable until `clear`.
     #[must_use]
     pub fn restore(&mut self, checkpoint: &Checkpoint) -> bool {
-        checkpoint.length <= self.length
-            && self.load(&checkpoint.data, SLIDING_WINDOW_ONLY)
-            && {
-                self.remove_from(checkpoint.length);
-                self.window_holds(checkpoint.length)
-            }
+        checkpoint.length <= self.length && self.load(&checkpoint.data, SLIDING_WINDOW_ONLY) && {
+            self.remove_from(checkpoint.length);
+            self.window_holds(checkpoint.length)
+        }
     }
 
     /// The whole sequence's state.

@@ -29,14 +29,8 @@ const NOT_TEXT: [(&str, &str); 18] = [
     ("wavtokenizer-dec", "an audio decoder"),
     ("qwen3tts", "a speech model"),
     ("pockettts", "a speech model"),
-    (
-        "eagle3",
-        "a drafter of the Eagle 3 kind, which slipstream does not run",
-    ),
-    (
-        "dflash",
-        "a drafter of the DFlash kind, which slipstream does not run",
-    ),
+    ("eagle3", "a drafter of the Eagle 3 kind, which slipstream does not run"),
+    ("dflash", "a drafter of the DFlash kind, which slipstream does not run"),
     ("t5", "an encoder-decoder model, which slipstream does not run"),
 ];
 
@@ -79,18 +73,12 @@ pub fn purpose(architecture: &str) -> Option<&'static str> {
     if architecture == MTP_DRAFTER {
         return Some("an MTP drafter for Gemma 4");
     }
-    NOT_TEXT
-        .iter()
-        .find(|(name, _)| *name == architecture)
-        .map(|(_, purpose)| *purpose)
+    NOT_TEXT.iter().find(|(name, _)| *name == architecture).map(|(_, purpose)| *purpose)
 }
 
 /// The program a drafter was made for, where that is another one.
 pub(super) fn foreign_program(architecture: &str) -> Option<&'static str> {
-    FOREIGN_DRAFTERS
-        .iter()
-        .find(|(name, _)| *name == architecture)
-        .map(|(_, program)| *program)
+    FOREIGN_DRAFTERS.iter().find(|(name, _)| *name == architecture).map(|(_, program)| *program)
 }
 
 /// What a file of this architecture can be used as.

@@ -83,9 +83,8 @@ pub fn candidates_beside(target: &Path) -> Candidates {
         add(Distance::SameFolder, walk.gguf_files(folder, 0));
         add(Distance::Subfolder, walk.gguf_files(folder, 1));
         let snapshot = snapshot_root(&target);
-        let above = folder
-            .parent()
-            .filter(|above| snapshot.as_deref().is_none_or(|root| above.starts_with(root)));
+        let above =
+            folder.parent().filter(|above| snapshot.as_deref().is_none_or(|root| above.starts_with(root)));
         if let Some(above) = above {
             add(Distance::Parent, walk.gguf_files(above, 0));
             for sibling in walk.entries(above) {
@@ -99,10 +98,7 @@ pub fn candidates_beside(target: &Path) -> Candidates {
         }
     }
 
-    let mut candidates = Candidates {
-        skipped: walk.skipped,
-        ..Candidates::default()
-    };
+    let mut candidates = Candidates { skipped: walk.skipped, ..Candidates::default() };
     for (distance, path) in paths {
         match read_model(&path) {
             Ok(model) => candidates.models.push(Candidate { model, distance }),
@@ -125,11 +121,6 @@ fn snapshot_root(path: &Path) -> Option<PathBuf> {
 
 /// Folders that publishers keep drafters in, beside a folder per quantization.
 fn is_drafter_folder(path: &Path) -> bool {
-    let name = path
-        .file_name()
-        .map(|name| name.to_string_lossy().to_ascii_lowercase())
-        .unwrap_or_default();
-    ["mtp", "draft", "assistant"]
-        .iter()
-        .any(|word| name.contains(word))
+    let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+    ["mtp", "draft", "assistant"].iter().any(|word| name.contains(word))
 }

@@ -59,16 +59,13 @@ impl Choice {
 pub fn choose(target: &ModelFile, candidates: &[Candidate]) -> Choice {
     let mut fitting = Vec::new();
     let mut nearest: Option<(&Candidate, Misfit)> = None;
-    for candidate in candidates
-        .iter()
-        .filter(|each| matches!(each.model.role, Role::Drafter | Role::ForeignDrafter))
+    for candidate in
+        candidates.iter().filter(|each| matches!(each.model.role, Role::Drafter | Role::ForeignDrafter))
     {
         match fits(target, &candidate.model) {
             Ok(()) => fitting.push(candidate),
             Err(misfit) => {
-                if nearest
-                    .as_ref()
-                    .is_none_or(|(_, other)| misfit.field.nearness() > other.field.nearness())
+                if nearest.as_ref().is_none_or(|(_, other)| misfit.field.nearness() > other.field.nearness())
                 {
                     nearest = Some((candidate, misfit));
                 }
@@ -77,10 +74,7 @@ pub fn choose(target: &ModelFile, candidates: &[Candidate]) -> Choice {
     }
     let best = fitting.iter().min_by_key(|candidate| rank(target, candidate));
     if let Some(best) = best {
-        return Choice::Chosen {
-            path: best.model.path.clone(),
-            reason: reason(target, best, &fitting),
-        };
+        return Choice::Chosen { path: best.model.path.clone(), reason: reason(target, best, &fitting) };
     }
     let reason = match &nearest {
         _ if target.facts.architecture != MTP_TARGET => format!(
@@ -88,10 +82,7 @@ pub fn choose(target: &ModelFile, candidates: &[Candidate]) -> Choice {
             Printable::short(&target.facts.architecture, 60)
         ),
         Some((candidate, misfit)) => {
-            format!(
-                "no drafter fits: `{}` is the nearest, but {misfit}",
-                file_name(&candidate.model.path)
-            )
+            format!("no drafter fits: `{}` is the nearest, but {misfit}", file_name(&candidate.model.path))
         }
         None => format!(
             "no drafter: none of the {} other model files beside the target is a `{MTP_DRAFTER}`",
@@ -132,34 +123,13 @@ fn type_rank(tensor_type: Option<GgmlType>) -> u8 {
 
 /// The words of a model's name that say which model it is: not the ones that say how it was packed.
 fn words(model: &ModelFile) -> BTreeSet<String> {
-    const PACKING: [&str; 14] = [
-        "mtp",
-        "assistant",
-        "draft",
-        "drafter",
-        "gguf",
-        "ud",
-        "k",
-        "m",
-        "s",
-        "l",
-        "xl",
-        "0",
-        "1",
-        "of",
-    ];
-    let stem = model
-        .path
-        .file_stem()
-        .map(|stem| stem.to_string_lossy().to_ascii_lowercase())
-        .unwrap_or_default();
+    const PACKING: [&str; 14] =
+        ["mtp", "assistant", "draft", "drafter", "gguf", "ud", "k", "m", "s", "l", "xl", "0", "1", "of"];
+    let stem =
+        model.path.file_stem().map(|stem| stem.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
     // A Hugging Face repository's name is what the same file is called elsewhere; the stem alone would differ.
     let name = model.facts.name.clone().unwrap_or_default().to_ascii_lowercase();
-    let text = if stem.chars().any(|c| c.is_ascii_digit()) {
-        stem
-    } else {
-        name
-    };
+    let text = if stem.chars().any(|c| c.is_ascii_digit()) { stem } else { name };
     text.split(|c: char| !c.is_ascii_alphanumeric())
         .filter(|word| !word.is_empty() && !PACKING.contains(word) && !is_type_word(word))
         .map(str::to_owned)
@@ -169,17 +139,13 @@ fn words(model: &ModelFile) -> BTreeSet<String> {
 /// `q4`, `iq3`, `f16`, `bf16`, `xxs`, `00001`.
 fn is_type_word(word: &str) -> bool {
     let digits = |rest: &str| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit());
-    ["iq", "tq", "bf", "q", "f"]
-        .iter()
-        .any(|prefix| word.strip_prefix(prefix).is_some_and(digits))
+    ["iq", "tq", "bf", "q", "f"].iter().any(|prefix| word.strip_prefix(prefix).is_some_and(digits))
         || matches!(word, "xs" | "xxs" | "nl")
         || (word.len() == 5 && digits(word))
 }
 
 fn file_name(path: &Path) -> String {
-    path.file_name()
-        .map(|name| shown(Path::new(name)))
-        .unwrap_or_default()
+    path.file_name().map(|name| shown(Path::new(name))).unwrap_or_default()
 }
 
 fn reason(target: &ModelFile, best: &Candidate, fitting: &[&Candidate]) -> String {
@@ -220,8 +186,5 @@ fn reason(target: &ModelFile, best: &Candidate, fitting: &[&Candidate]) -> Strin
     } else {
         "it comes first by name"
     };
-    format!(
-        "{head}{warning}; of {} that fit it was taken because {because}",
-        fitting.len()
-    )
+    format!("{head}{warning}; of {} that fit it was taken because {because}", fitting.len())
 }

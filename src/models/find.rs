@@ -87,11 +87,7 @@ pub struct FoundModels {
 /// Where models may be: the current folder, then the places of UX.md 1.2, then the person's usual folders.
 #[must_use]
 pub fn search_roots(places: &Places<'_>) -> Vec<SearchRoot> {
-    let variable = |name| {
-        (places.variable)(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
+    let variable = |name| (places.variable)(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let home = |below: &str| places.home.as_ref().map(|home| home.join(below));
     let cache = variable("XDG_CACHE_HOME").or_else(|| home(".cache"));
     let mut roots = Vec::new();
@@ -120,23 +116,11 @@ pub fn search_roots(places: &Places<'_>) -> Vec<SearchRoot> {
     };
     add(Store::LlamaCpp, legacy);
 
-    add(
-        Store::LmStudio,
-        places
-            .home
-            .as_deref()
-            .map(|home| lm_studio_home(home).join("models")),
-    );
+    add(Store::LmStudio, places.home.as_deref().map(|home| lm_studio_home(home).join("models")));
 
-    add(
-        Store::Ollama,
-        variable("OLLAMA_MODELS").or_else(|| home(".ollama/models")),
-    );
+    add(Store::Ollama, variable("OLLAMA_MODELS").or_else(|| home(".ollama/models")));
     if cfg!(target_os = "linux") {
-        add(
-            Store::Ollama,
-            Some(PathBuf::from("/usr/share/ollama/.ollama/models")),
-        );
+        add(Store::Ollama, Some(PathBuf::from("/usr/share/ollama/.ollama/models")));
     }
 
     add(Store::Folder { depth: 3 }, home("models"));
@@ -153,11 +137,7 @@ fn lm_studio_home(home: &Path) -> PathBuf {
         return PathBuf::from(text.trim());
     }
     let older = home.join(".cache/lm-studio");
-    if older.is_dir() {
-        older
-    } else {
-        home.join(".lmstudio")
-    }
+    if older.is_dir() { older } else { home.join(".lmstudio") }
 }
 
 /// A small text file; `None` where it is missing, larger, or not text.
@@ -189,27 +169,17 @@ pub fn find_models(roots: &[SearchRoot]) -> FoundModels {
 
 fn add(found: &mut FoundModels, store: Store, path: PathBuf, name: String, drafter: Option<PathBuf>) {
     match read_model(&path) {
-        Ok(model) => found.models.push(FoundModel {
-            model,
-            store,
-            name,
-            drafter,
-        }),
+        Ok(model) => found.models.push(FoundModel { model, store, name, drafter }),
         Err(error) => found.unreadable.push(Unreadable { path, error }),
     }
 }
 
 fn last_name(path: &Path) -> String {
-    path.file_name()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default()
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 fn relative_name(path: &Path, root: &Path) -> String {
-    path.strip_prefix(root)
-        .unwrap_or(path)
-        .to_string_lossy()
-        .replace('\\', "/")
+    path.strip_prefix(root).unwrap_or(path).to_string_lossy().replace('\\', "/")
 }
 
 fn folder(found: &mut FoundModels, walk: &mut Walk, root: &SearchRoot, depth: usize) {
@@ -225,9 +195,7 @@ fn hugging_face(found: &mut FoundModels, walk: &mut Walk, hub: &Path) {
     for repository in walk.entries(hub) {
         let folder_name = last_name(&repository);
         // The first `--` divides the two names; later ones belong to the second.
-        let Some((owner, name)) = folder_name
-            .strip_prefix("models--")
-            .and_then(|rest| rest.split_once("--"))
+        let Some((owner, name)) = folder_name.strip_prefix("models--").and_then(|rest| rest.split_once("--"))
         else {
             continue;
         };
@@ -263,13 +231,7 @@ fn ollama(found: &mut FoundModels, walk: &mut Walk, root: &Path) {
         }
         let tag = last_name(&manifest);
         let model = manifest.parent().map(last_name).unwrap_or_default();
-        add(
-            found,
-            Store::Ollama,
-            path,
-            format!("{model}:{tag}"),
-            blob("application/vnd.ollama.image.draft"),
-        );
+        add(found, Store::Ollama, path, format!("{model}:{tag}"), blob("application/vnd.ollama.image.draft"));
     }
 }
 
@@ -282,12 +244,7 @@ fn ollama_layers(manifest: &Path) -> Option<Vec<(String, String)>> {
         let hex = layer.get("digest")?.as_str()?.strip_prefix("sha256:")?;
         // It becomes a path: nothing but a hash may pass.
         let is_hash = hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
-        is_hash.then(|| {
-            Some((
-                layer.get("mediaType")?.as_str()?.to_owned(),
-                format!("sha256-{hex}"),
-            ))
-        })?
+        is_hash.then(|| Some((layer.get("mediaType")?.as_str()?.to_owned(), format!("sha256-{hex}"))))?
     });
     Some(layers.collect())
 }
@@ -300,44 +257,26 @@ pub fn best_pair(found: &FoundModels, available: u64) -> Option<(&FoundModel, Ch
         .models
         .iter()
         .filter(|each| each.model.role == Role::Drafter)
-        .map(|each| Candidate {
-            model: each.model.clone(),
-            distance: Distance::Elsewhere,
-        })
+        .map(|each| Candidate { model: each.model.clone(), distance: Distance::Elsewhere })
         .collect();
-    let mut targets: Vec<&FoundModel> = found
-        .models
-        .iter()
-        .filter(|each| each.model.role == Role::Target)
-        .collect();
+    let mut targets: Vec<&FoundModel> =
+        found.models.iter().filter(|each| each.model.role == Role::Target).collect();
     targets.sort_by_key(|each| std::cmp::Reverse(each.model.facts.file_bytes));
     targets.into_iter().find_map(|target| {
         let mut candidates = drafters.clone();
         if let Some(model) = target.drafter.as_deref().and_then(|path| read_model(path).ok()) {
-            candidates.push(Candidate {
-                model,
-                distance: Distance::SameFolder,
-            });
+            candidates.push(Candidate { model, distance: Distance::SameFolder });
         }
         // Headers beside the target are read again only where one of the drafters fits at all.
-        if candidates
-            .iter()
-            .all(|candidate| super::fits(&target.model, &candidate.model).is_err())
-        {
+        if candidates.iter().all(|candidate| super::fits(&target.model, &candidate.model).is_err()) {
             return None;
         }
         let beside = candidates_beside(&target.model.path).models;
         candidates.retain(|each| !beside.iter().any(|near| near.model.path == each.model.path));
         candidates.extend(beside);
         let choice = choose(&target.model, &candidates);
-        let drafter = candidates
-            .iter()
-            .find(|each| Some(each.model.path.as_path()) == choice.path())?;
-        let needed = target
-            .model
-            .facts
-            .file_bytes
-            .saturating_add(drafter.model.facts.file_bytes);
+        let drafter = candidates.iter().find(|each| Some(each.model.path.as_path()) == choice.path())?;
+        let needed = target.model.facts.file_bytes.saturating_add(drafter.model.facts.file_bytes);
         (needed <= available).then_some((target, choice))
     })
 }

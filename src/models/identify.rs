@@ -143,11 +143,8 @@ pub struct RecommendedSampling {
 
 impl RecommendedSampling {
     fn of(header: &Header) -> RecommendedSampling {
-        let number = |name: &str| {
-            header
-                .get_f32(&format!("general.sampling.{name}"))
-                .filter(|v| v.is_finite())
-        };
+        let number =
+            |name: &str| header.get_f32(&format!("general.sampling.{name}")).filter(|v| v.is_finite());
         let share = |name| number(name).filter(|value| (0.0..=1.0).contains(value));
         RecommendedSampling {
             temperature: number("temp").filter(|value| *value >= 0.0),
@@ -169,9 +166,7 @@ impl Facts {
     /// The name for a person: what `general.file_type` says, else the type of most weights.
     #[must_use]
     pub fn quantization_name(&self) -> &'static str {
-        self.file_type
-            .or(self.quantization.map(GgmlType::name))
-            .unwrap_or("no weights")
+        self.file_type.or(self.quantization.map(GgmlType::name)).unwrap_or("no weights")
     }
 }
 
@@ -286,21 +281,14 @@ pub fn read_model(path: &Path) -> Result<ModelFile, ModelError> {
 /// # Errors
 /// [`ModelError`] where it cannot be read or is not a well-formed GGUF.
 pub fn read_header(path: &Path) -> Result<Header, ModelError> {
-    let open_error = |source| ModelError::Open {
-        path: path.to_owned(),
-        source,
-    };
+    let open_error = |source| ModelError::Open { path: path.to_owned(), source };
     let metadata = std::fs::metadata(path).map_err(open_error)?;
     if !metadata.is_file() {
-        return Err(ModelError::NotAFile {
-            path: path.to_owned(),
-        });
+        return Err(ModelError::NotAFile { path: path.to_owned() });
     }
     let file = File::open(path).map_err(open_error)?;
-    Header::read(file, metadata.len(), ReadOptions::default()).map_err(|source| ModelError::Gguf {
-        path: path.to_owned(),
-        source,
-    })
+    Header::read(file, metadata.len(), ReadOptions::default())
+        .map_err(|source| ModelError::Gguf { path: path.to_owned(), source })
 }
 
 /// Says what a file is, given its header; looks at the other parts where the model is split.
@@ -309,9 +297,7 @@ pub fn read_header(path: &Path) -> Result<Header, ModelError> {
 /// [`ModelError`] where the header names no architecture or a part is missing.
 pub fn identify(path: &Path, header: &Header) -> Result<ModelFile, ModelError> {
     let Some(architecture) = header.architecture() else {
-        return Err(ModelError::NoArchitecture {
-            path: path.to_owned(),
-        });
+        return Err(ModelError::NoArchitecture { path: path.to_owned() });
     };
     let mut facts = facts(architecture, header, path);
     if let Some(split) = facts.split {
@@ -325,20 +311,12 @@ pub fn identify(path: &Path, header: &Header) -> Result<ModelFile, ModelError> {
                 Ok(_) => {}
                 Err(_) => {
                     let (path, count) = (path.to_owned(), split.count);
-                    return Err(ModelError::MissingPart {
-                        path,
-                        count,
-                        missing: part,
-                    });
+                    return Err(ModelError::MissingPart { path, count, missing: part });
                 }
             }
         }
     }
-    Ok(ModelFile {
-        path: path.to_owned(),
-        role: role(architecture),
-        facts,
-    })
+    Ok(ModelFile { path: path.to_owned(), role: role(architecture), facts })
 }
 
 /// Refuses a file that cannot be the target: a drafter, a projector, an architecture llama.cpp does not know.
@@ -350,10 +328,7 @@ pub fn target_only(model: &ModelFile) -> Result<(), ModelError> {
         return Ok(());
     }
     let architecture = model.facts.architecture.clone();
-    Err(ModelError::NotATarget {
-        path: model.path.clone(),
-        architecture,
-    })
+    Err(ModelError::NotATarget { path: model.path.clone(), architecture })
 }
 
 /// More parts than any model has: a claim of a million would be a million questions to the file system.
@@ -362,10 +337,7 @@ const MAX_PARTS: u32 = 1000;
 /// `NAME-00002-of-00004.gguf`: all four, in order. Only the part itself where its name does not follow that.
 fn split_parts(path: &Path, split: Split) -> Vec<PathBuf> {
     let suffix = format!("-{:05}-of-{:05}.gguf", split.index.saturating_add(1), split.count);
-    let name = path
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default();
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     match name.strip_suffix(&suffix) {
         Some(stem) if split.count <= MAX_PARTS => (1..=split.count)
             .map(|number| path.with_file_name(format!("{stem}-{number:05}-of-{:05}.gguf", split.count)))
@@ -380,10 +352,7 @@ fn facts(architecture: &str, header: &Header, path: &Path) -> Facts {
     let embedding_length = number("embedding_length");
     let head_count = per_layer("attention.head_count");
     // Where a file is silent a head has its share of the row, as in llama.cpp.
-    let share = || match (
-        embedding_length,
-        head_count.as_ref().and_then(|heads| heads.at(0)),
-    ) {
+    let share = || match (embedding_length, head_count.as_ref().and_then(|heads| heads.at(0))) {
         (Some(width), Some(heads)) if heads > 0 => Some(width / heads),
         _ => None,
     };
@@ -426,10 +395,7 @@ fn facts(architecture: &str, header: &Header, path: &Path) -> Facts {
 
 fn vocabulary(header: &Header) -> Option<Vocabulary> {
     if let Some(tokens) = header.get_array("tokenizer.ggml.tokens") {
-        return Some(Vocabulary {
-            count: tokens.length,
-            hash: Some(tokens.hash),
-        });
+        return Some(Vocabulary { count: tokens.length, hash: Some(tokens.hash) });
     }
     // One row of the embedding per token.
     let count = header.tensor("token_embd.weight").map(|tensor| tensor.dim(1))?;
@@ -445,25 +411,15 @@ fn most_common_type(header: &Header) -> Option<GgmlType> {
             None => elements.push((tensor.tensor_type, tensor.elements)),
         }
     }
-    elements
-        .into_iter()
-        .max_by_key(|&(_, sum)| sum)
-        .map(|(each, _)| each)
+    elements.into_iter().max_by_key(|&(_, sum)| sum).map(|(each, _)| each)
 }
 
 /// Files say it in their name, in their own metadata, or in that of the checkpoint they were made from.
 fn is_quantization_aware(header: &Header, path: &Path) -> bool {
     let file_name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-    let keys = [
-        "general.name",
-        "general.basename",
-        "general.finetune",
-        "general.base_model.0.name",
-    ];
+    let keys = ["general.name", "general.basename", "general.finetune", "general.base_model.0.name"];
     let says_so = |text: &str| {
-        text.to_ascii_lowercase()
-            .split(|c: char| !c.is_ascii_alphanumeric())
-            .any(|word| word == "qat")
+        text.to_ascii_lowercase().split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == "qat")
     };
     file_name.as_deref().is_some_and(says_so)
         || keys.iter().filter_map(|key| header.get_str(key)).any(says_so)

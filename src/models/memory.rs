@@ -21,12 +21,7 @@ pub struct MemoryPlan {
 
 impl Default for MemoryPlan {
     fn default() -> Self {
-        MemoryPlan {
-            context: 8192,
-            micro_batch: 512,
-            outputs: 5,
-            kv_type: GgmlType::F16,
-        }
+        MemoryPlan { context: 8192, micro_batch: 512, outputs: 5, kv_type: GgmlType::F16 }
     }
 }
 
@@ -79,67 +74,29 @@ impl MemoryEstimate {
         let facts = &target.facts;
         let (sliding, full) = kv_bytes(facts, plan);
         let mut items = vec![
-            MemoryItem {
-                what: "weights",
-                bytes: facts.weight_bytes,
-            },
-            MemoryItem {
-                what: "cache of full-attention layers",
-                bytes: full,
-            },
-            MemoryItem {
-                what: "cache of sliding-window layers",
-                bytes: sliding,
-            },
-            MemoryItem {
-                what: "computing",
-                bytes: compute_bytes(facts, plan),
-            },
+            MemoryItem { what: "weights", bytes: facts.weight_bytes },
+            MemoryItem { what: "cache of full-attention layers", bytes: full },
+            MemoryItem { what: "cache of sliding-window layers", bytes: sliding },
+            MemoryItem { what: "computing", bytes: compute_bytes(facts, plan) },
         ];
         if let Some(drafter) = drafter {
             let facts = &drafter.facts;
             // An MTP drafter reads the target's cache, and computes few rows at a time (MTP.md 2).
             let shares_cache = drafter.role == Role::Drafter;
-            let plan = if shares_cache {
-                MemoryPlan {
-                    micro_batch: 64,
-                    outputs: 1,
-                    ..plan
-                }
-            } else {
-                plan
-            };
-            let (sliding, full) = if shares_cache {
-                (0, 0)
-            } else {
-                kv_bytes(facts, plan)
-            };
-            items.push(MemoryItem {
-                what: "drafter's weights",
-                bytes: facts.weight_bytes,
-            });
-            items.push(MemoryItem {
-                what: "drafter's cache",
-                bytes: sliding.saturating_add(full),
-            });
-            items.push(MemoryItem {
-                what: "drafter's computing",
-                bytes: compute_bytes(facts, plan),
-            });
+            let plan = if shares_cache { MemoryPlan { micro_batch: 64, outputs: 1, ..plan } } else { plan };
+            let (sliding, full) = if shares_cache { (0, 0) } else { kv_bytes(facts, plan) };
+            items.push(MemoryItem { what: "drafter's weights", bytes: facts.weight_bytes });
+            items.push(MemoryItem { what: "drafter's cache", bytes: sliding.saturating_add(full) });
+            items.push(MemoryItem { what: "drafter's computing", bytes: compute_bytes(facts, plan) });
         }
         items.retain(|item| item.bytes > 0);
-        MemoryEstimate {
-            items,
-            context: plan.context,
-        }
+        MemoryEstimate { items, context: plan.context }
     }
 
     /// All items together.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.items
-            .iter()
-            .fold(0, |sum, item| sum.saturating_add(item.bytes))
+        self.items.iter().fold(0, |sum, item| sum.saturating_add(item.bytes))
     }
 
     /// The items in words: `weights 13.3 GiB, computing 210 MiB`.
@@ -168,11 +125,7 @@ impl MemoryEstimate {
             return Ok(estimate);
         }
         let fitting_context = largest_context(target, drafter, plan, available);
-        Err(NotEnoughMemory {
-            estimate,
-            available,
-            fitting_context,
-        })
+        Err(NotEnoughMemory { estimate, available, fitting_context })
     }
 }
 
@@ -186,25 +139,13 @@ pub fn largest_context(
 ) -> Option<u32> {
     const STEP: u32 = 1024;
     let needs = |steps: u32| {
-        MemoryEstimate::new(
-            target,
-            drafter,
-            MemoryPlan {
-                context: steps * STEP,
-                ..plan
-            },
-        )
-        .total()
+        MemoryEstimate::new(target, drafter, MemoryPlan { context: steps * STEP, ..plan }).total()
     };
     // The need grows with the context, so the answer can be bisected: `fits` holds, `too_many` does not.
     let (mut fits, mut too_many) = (0, plan.context / STEP + 1);
     while too_many - fits > 1 {
         let middle = fits + (too_many - fits) / 2;
-        if needs(middle) <= available {
-            fits = middle
-        } else {
-            too_many = middle
-        }
+        if needs(middle) <= available { fits = middle } else { too_many = middle }
     }
     (fits > 0).then_some(fits * STEP)
 }
@@ -214,22 +155,14 @@ const MAX_LAYERS: u32 = 4096;
 
 /// Bytes of keys and values: (sliding-window layers, layers with full attention).
 fn kv_bytes(facts: &Facts, plan: MemoryPlan) -> (u64, u64) {
-    let with_cache = facts
-        .block_count
-        .unwrap_or(0)
-        .saturating_sub(facts.shared_kv_layers)
-        .min(MAX_LAYERS);
+    let with_cache = facts.block_count.unwrap_or(0).saturating_sub(facts.shared_kv_layers).min(MAX_LAYERS);
     let full_cells = u64::from(plan.context);
     // llama-kv-cache-iswa.cpp: window + micro-batch, rounded up to 256 cells.
     let window = u64::from(facts.sliding_window.unwrap_or(0)) + u64::from(plan.micro_batch);
     let sliding_cells = full_cells.min(window).next_multiple_of(256);
     let (mut sliding, mut full) = (0_u64, 0_u64);
     for layer in 0..with_cache {
-        let heads = facts
-            .head_count_kv
-            .as_ref()
-            .and_then(|heads| heads.at(layer))
-            .unwrap_or(0);
+        let heads = facts.head_count_kv.as_ref().and_then(|heads| heads.at(layer)).unwrap_or(0);
         let is_sliding = facts.is_sliding(layer).unwrap_or(false);
         let (key, value) = match is_sliding {
             true => (facts.key_length_swa, facts.value_length_swa),
@@ -238,11 +171,7 @@ fn kv_bytes(facts: &Facts, plan: MemoryPlan) -> (u64, u64) {
         let width = u64::from(key.unwrap_or(0)) + u64::from(value.unwrap_or(0));
         let elements = u64::from(heads).saturating_mul(width);
         let row = elements.saturating_mul(plan.kv_type.block_bytes()) / plan.kv_type.block_size();
-        let (cells, sum) = if is_sliding {
-            (sliding_cells, &mut sliding)
-        } else {
-            (full_cells, &mut full)
-        };
+        let (cells, sum) = if is_sliding { (sliding_cells, &mut sliding) } else { (full_cells, &mut full) };
         *sum = sum.saturating_add(row.saturating_mul(cells));
     }
     (sliding, full)
@@ -258,16 +187,10 @@ fn compute_bytes(facts: &Facts, plan: MemoryPlan) -> u64 {
         None => 0,
     };
     let width = 8 * u64::from(facts.embedding_length.unwrap_or(0)) + 3 * u64::from(feed_forward);
-    let rows = u64::from(plan.micro_batch)
-        .saturating_mul(width)
-        .saturating_mul(4);
-    let mask = u64::from(plan.micro_batch)
-        .saturating_mul(u64::from(plan.context))
-        .saturating_mul(4);
+    let rows = u64::from(plan.micro_batch).saturating_mul(width).saturating_mul(4);
+    let mask = u64::from(plan.micro_batch).saturating_mul(u64::from(plan.context)).saturating_mul(4);
     let vocabulary = facts.vocabulary.map_or(0, |vocabulary| vocabulary.count);
-    let scores = vocabulary
-        .saturating_mul(u64::from(plan.outputs))
-        .saturating_mul(4);
+    let scores = vocabulary.saturating_mul(u64::from(plan.outputs)).saturating_mul(4);
     rows.saturating_add(mask).saturating_add(scores)
 }
 

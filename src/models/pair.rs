@@ -128,11 +128,7 @@ impl fmt::Display for Misfit {
                 f,
                 "the drafter's weights ({drafter} bytes) are not smaller than the target's ({target} bytes)"
             ),
-            field => write!(
-                f,
-                "{} differs: {target} in the target, {drafter} in the drafter",
-                field.name()
-            ),
+            field => write!(f, "{} differs: {target} in the target, {drafter} in the drafter", field.name()),
         }
     }
 }
@@ -171,19 +167,11 @@ fn same<T: PartialEq + fmt::Display>(
     if target.is_some() && target == drafter {
         return Ok(());
     }
-    Err(Misfit {
-        field,
-        target_value: shown(target),
-        drafter_value: shown(drafter),
-    })
+    Err(Misfit { field, target_value: shown(target), drafter_value: shown(drafter) })
 }
 
 fn misfit(field: Field, target: impl fmt::Display, drafter: impl fmt::Display) -> Misfit {
-    Misfit {
-        field,
-        target_value: target.to_string(),
-        drafter_value: drafter.to_string(),
-    }
+    Misfit { field, target_value: target.to_string(), drafter_value: drafter.to_string() }
 }
 
 /// Whether an MTP drafter works with a target (FACTS.md, "A pair fits when"; MTP.md 1).
@@ -195,11 +183,7 @@ pub fn fits(target: &ModelFile, drafter: &ModelFile) -> Result<(), Misfit> {
     match drafter.role {
         Role::Drafter => {}
         Role::ForeignDrafter => {
-            return Err(misfit(
-                Field::ForeignFormat,
-                MTP_DRAFTER,
-                Printable::short(&d.architecture, 60),
-            ));
+            return Err(misfit(Field::ForeignFormat, MTP_DRAFTER, Printable::short(&d.architecture, 60)));
         }
         Role::Target | Role::Other => {
             return Err(misfit(
@@ -222,10 +206,7 @@ pub fn fits(target: &ModelFile, drafter: &ModelFile) -> Result<(), Misfit> {
     // The drafter's sliding layers read the target's last layer but one, its full ones the last.
     let last = t.block_count.and_then(|count| count.checked_sub(1));
     let (sliding, full) = (last.and_then(|last| last.checked_sub(1)), last);
-    let kinds = (
-        sliding.and_then(|layer| t.is_sliding(layer)),
-        full.and_then(|layer| t.is_sliding(layer)),
-    );
+    let kinds = (sliding.and_then(|layer| t.is_sliding(layer)), full.and_then(|layer| t.is_sliding(layer)));
     if kinds != (Some(true), Some(false)) {
         let kind = |kind| shown(kind_name(kind));
         return Err(misfit(
@@ -237,24 +218,12 @@ pub fn fits(target: &ModelFile, drafter: &ModelFile) -> Result<(), Misfit> {
     let pattern = d.sliding_pattern.as_deref().unwrap_or_default();
     let own = |wanted: bool| pattern.iter().position(|&is_sliding| is_sliding == wanted);
     let (Some(own_sliding), Some(own_full)) = (own(true), own(false)) else {
-        let found = format!(
-            "{} sliding and {} full",
-            count(pattern, true),
-            count(pattern, false)
-        );
-        return Err(misfit(
-            Field::DrafterLayers,
-            "at least one sliding and one full",
-            found,
-        ));
+        let found = format!("{} sliding and {} full", count(pattern, true), count(pattern, false));
+        return Err(misfit(Field::DrafterLayers, "at least one sliding and one full", found));
     };
     let heads = |facts: &Facts, layer: Option<u32>| facts.head_count_kv.as_ref()?.at(layer?);
     let index = |position: usize| u32::try_from(position).ok();
-    same(
-        Field::SlidingHeads,
-        heads(t, sliding),
-        heads(d, index(own_sliding)),
-    )?;
+    same(Field::SlidingHeads, heads(t, sliding), heads(d, index(own_sliding)))?;
     same(Field::FullHeads, heads(t, full), heads(d, index(own_full)))?;
     same(Field::SlidingKeyLength, t.key_length_swa, d.key_length_swa)?;
     same(Field::FullKeyLength, t.key_length, d.key_length)
@@ -269,11 +238,7 @@ pub fn fits_as_model_drafter(target: &ModelFile, drafter: &ModelFile) -> Result<
     match drafter.role {
         Role::Target => {}
         Role::ForeignDrafter => {
-            return Err(misfit(
-                Field::ForeignFormat,
-                MTP_DRAFTER,
-                Printable::short(&d.architecture, 60),
-            ));
+            return Err(misfit(Field::ForeignFormat, MTP_DRAFTER, Printable::short(&d.architecture, 60)));
         }
         Role::Drafter | Role::Other => {
             let found = Printable::short(&d.architecture, 60);
@@ -292,11 +257,9 @@ fn same_vocabulary(target: &Facts, drafter: &Facts) -> Result<(), Misfit> {
     same(Field::VocabularySize, t.map(|v| v.count), d.map(|v| v.count))?;
     // A drafter without a tokenizer of its own uses the target's.
     match (t.and_then(|v| v.hash), d.and_then(|v| v.hash)) {
-        (Some(t), Some(d)) if t != d => Err(misfit(
-            Field::VocabularyContent,
-            format!("{t:016x}"),
-            format!("{d:016x}"),
-        )),
+        (Some(t), Some(d)) if t != d => {
+            Err(misfit(Field::VocabularyContent, format!("{t:016x}"), format!("{d:016x}")))
+        }
         _ => Ok(()),
     }
 }

@@ -51,11 +51,7 @@ impl Walk {
         let Ok(entries) = std::fs::read_dir(folder) else {
             return Vec::new();
         };
-        let mut paths: Vec<PathBuf> = entries
-            .flatten()
-            .take(MAX_ENTRIES)
-            .map(|entry| entry.path())
-            .collect();
+        let mut paths: Vec<PathBuf> = entries.flatten().take(MAX_ENTRIES).map(|entry| entry.path()).collect();
         paths.sort_unstable();
         paths
     }
@@ -70,10 +66,8 @@ impl Walk {
             .cloned()
             .collect();
         if depth > 0 {
-            let mut below: Vec<&PathBuf> = entries
-                .iter()
-                .filter(|path| !is_hidden(path) && path.is_dir())
-                .collect();
+            let mut below: Vec<&PathBuf> =
+                entries.iter().filter(|path| !is_hidden(path) && path.is_dir()).collect();
             // Links last: one that leads in a circle then finds nothing new, and files keep their shortest name.
             below.sort_by_key(|path| path.is_symlink());
             for folder in below {
@@ -87,34 +81,20 @@ impl Walk {
 /// The file behind all its names. A link to nowhere is known by its name in its folder, for a folder, too, can be
 /// reached by several ways.
 fn identity(path: &Path) -> PathBuf {
-    let in_folder = || {
-        Some(
-            std::fs::canonicalize(path.parent()?)
-                .ok()?
-                .join(path.file_name()?),
-        )
-    };
-    std::fs::canonicalize(path)
-        .ok()
-        .or_else(in_folder)
-        .unwrap_or_else(|| path.to_owned())
+    let in_folder = || Some(std::fs::canonicalize(path.parent()?).ok()?.join(path.file_name()?));
+    std::fs::canonicalize(path).ok().or_else(in_folder).unwrap_or_else(|| path.to_owned())
 }
 
 fn is_hidden(path: &Path) -> bool {
-    path.file_name()
-        .is_some_and(|name| name.to_string_lossy().starts_with('.'))
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
 }
 
 /// `*.gguf`, but not a later part of a split model: the first part stands for all.
 fn is_model_name(path: &Path) -> bool {
-    let is_gguf = path
-        .extension()
-        .is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"));
+    let is_gguf = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"));
     is_gguf
         && !is_hidden(path)
-        && !path
-            .file_stem()
-            .is_some_and(|stem| is_later_part(&stem.to_string_lossy()))
+        && !path.file_stem().is_some_and(|stem| is_later_part(&stem.to_string_lossy()))
 }
 
 /// `NAME-00002-of-00004`.

@@ -21,10 +21,7 @@ const NOTICE: Duration = Duration::from_secs(4);
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a message lives for one call and is never stored"
-)]
+#[expect(clippy::large_enum_variant, reason = "a message lives for one call and is never stored")]
 pub enum Msg {
     /// The time, since the UI started.
     Tick(Duration),
@@ -138,11 +135,7 @@ impl State {
             prefill: None,
             counters: Counters::default(),
             meter: Meter::default(),
-            speculation: SpeculationState {
-                on: false,
-                length: 0,
-                reason: None,
-            },
+            speculation: SpeculationState { on: false, length: 0, reason: None },
             overlay: Overlay::None,
             side_panel: true,
             columns: 0,
@@ -190,35 +183,20 @@ impl State {
     fn generate(&mut self) -> Vec<Effect> {
         let mut messages: Vec<Message> = Vec::new();
         if let Some(system) = &self.start.system {
-            messages.push(Message {
-                role: Role::System,
-                text: system.clone(),
-            });
+            messages.push(Message { role: Role::System, text: system.clone() });
         }
         messages.extend(self.transcript.messages());
         let mut sampling = self.start.sampling.clone();
         sampling.seed = sampling.seed.wrapping_add(self.attempt);
-        let entry = self.transcript.push(Entry::Reply(ReplyEntry {
-            running: true,
-            ..ReplyEntry::default()
-        }));
+        let entry = self.transcript.push(Entry::Reply(ReplyEntry { running: true, ..ReplyEntry::default() }));
         self.transcript.follow();
-        self.running = Some(Running {
-            entry,
-            stopping: false,
-        });
+        self.running = Some(Running { entry, stopping: false });
         self.prefill = None;
         self.meter.reset();
         // The context's size is still known; the rest belongs to the reply before.
-        self.counters = Counters {
-            context_used: self.counters.context_used,
-            ..Counters::default()
-        };
+        self.counters = Counters { context_used: self.counters.context_used, ..Counters::default() };
         vec![Effect::Send(Command::Generate(Request {
-            prompt: Prompt::Chat {
-                messages,
-                thinking: self.start.thinking,
-            },
+            prompt: Prompt::Chat { messages, thinking: self.start.thinking },
             sampling,
             max_tokens: self.start.max_tokens,
             stop: self.start.stop.clone(),
@@ -228,11 +206,7 @@ impl State {
 
     /// Ends the session: the reply first, then the engine, then the screen.
     pub fn quit(&mut self, exit: Exit) -> Vec<Effect> {
-        vec![
-            Effect::Cancel,
-            Effect::Send(Command::Shutdown),
-            Effect::Exit(exit),
-        ]
+        vec![Effect::Cancel, Effect::Send(Command::Shutdown), Effect::Exit(exit)]
     }
 
     /// Tells the reply to stop.

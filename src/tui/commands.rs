@@ -19,90 +19,25 @@ pub struct Slash {
 
 /// The table.
 pub const COMMANDS: &[Slash] = &[
-    Slash {
-        name: "help",
-        takes: "",
-        does: "keys and commands",
-        run: help,
-    },
-    Slash {
-        name: "new",
-        takes: "",
-        does: "forget the conversation",
-        run: new,
-    },
-    Slash {
-        name: "regen",
-        takes: "",
-        does: "write the last reply again",
-        run: again,
-    },
-    Slash {
-        name: "undo",
-        takes: "",
-        does: "take back the last question",
-        run: undo,
-    },
-    Slash {
-        name: "draft",
-        takes: "on|off|N",
-        does: "guesses a round",
-        run: draft,
-    },
-    Slash {
-        name: "pmin",
-        takes: "X",
-        does: "least confidence of a guess, 0 to 1",
-        run: p_min,
-    },
-    Slash {
-        name: "why",
-        takes: "",
-        does: "why it speculates or not",
-        run: why,
-    },
-    Slash {
-        name: "stats",
-        takes: "",
-        does: "numbers of the last reply",
-        run: numbers,
-    },
-    Slash {
-        name: "think",
-        takes: "on|off",
-        does: "reason before answering",
-        run: think,
-    },
-    Slash {
-        name: "system",
-        takes: "TEXT|none",
-        does: "standing instructions",
-        run: system,
-    },
+    Slash { name: "help", takes: "", does: "keys and commands", run: help },
+    Slash { name: "new", takes: "", does: "forget the conversation", run: new },
+    Slash { name: "regen", takes: "", does: "write the last reply again", run: again },
+    Slash { name: "undo", takes: "", does: "take back the last question", run: undo },
+    Slash { name: "draft", takes: "on|off|N", does: "guesses a round", run: draft },
+    Slash { name: "pmin", takes: "X", does: "least confidence of a guess, 0 to 1", run: p_min },
+    Slash { name: "why", takes: "", does: "why it speculates or not", run: why },
+    Slash { name: "stats", takes: "", does: "numbers of the last reply", run: numbers },
+    Slash { name: "think", takes: "on|off", does: "reason before answering", run: think },
+    Slash { name: "system", takes: "TEXT|none", does: "standing instructions", run: system },
     Slash {
         name: "set",
         takes: "NAME VALUE",
         does: "temp, top_k, top_p, min_p, repeat_penalty, seed",
         run: set,
     },
-    Slash {
-        name: "exit",
-        takes: "",
-        does: "quit (also /quit, /bye)",
-        run: quit,
-    },
-    Slash {
-        name: "quit",
-        takes: "",
-        does: "",
-        run: quit,
-    },
-    Slash {
-        name: "bye",
-        takes: "",
-        does: "",
-        run: quit,
-    },
+    Slash { name: "exit", takes: "", does: "quit (also /quit, /bye)", run: quit },
+    Slash { name: "quit", takes: "", does: "", run: quit },
+    Slash { name: "bye", takes: "", does: "", run: quit },
 ];
 
 /// Runs `line` (without its slash). What is wrong with it is said in the transcript.
@@ -123,10 +58,7 @@ pub fn execute(state: &mut State, line: &str) -> Vec<Effect> {
 /// Completes the name of a command as far as it is certain.
 pub fn complete(state: &mut State) {
     let text = state.composer.text();
-    let Some(start) = text
-        .strip_prefix('/')
-        .filter(|rest| !rest.contains(char::is_whitespace))
-    else {
+    let Some(start) = text.strip_prefix('/').filter(|rest| !rest.contains(char::is_whitespace)) else {
         return;
     };
     let mut fitting = COMMANDS.iter().filter(|command| command.name.starts_with(start));
@@ -135,11 +67,7 @@ pub fn complete(state: &mut State) {
     let mut alone = true;
     for other in fitting {
         alone = false;
-        let same = common
-            .bytes()
-            .zip(other.name.bytes())
-            .take_while(|(a, b)| a == b)
-            .count();
+        let same = common.bytes().zip(other.name.bytes()).take_while(|(a, b)| a == b).count();
         common = &common[..same];
     }
     let space = if alone { " " } else { "" };
@@ -147,10 +75,7 @@ pub fn complete(state: &mut State) {
 }
 
 fn unknown(name: &str) -> String {
-    let nearest = COMMANDS
-        .iter()
-        .map(|command| command.name)
-        .min_by_key(|known| distance(name, known));
+    let nearest = COMMANDS.iter().map(|command| command.name).min_by_key(|known| distance(name, known));
     let name = one_line(name);
     match nearest {
         Some(known) => format!(
@@ -167,9 +92,7 @@ fn distance(a: &str, b: &str) -> usize {
     for (i, x) in a.chars().take(40).enumerate() {
         let mut diagonal = std::mem::replace(&mut row[0], i + 1);
         for (j, y) in b.iter().enumerate() {
-            let cost = (diagonal + usize::from(x != *y))
-                .min(row[j] + 1)
-                .min(row[j + 1] + 1);
+            let cost = (diagonal + usize::from(x != *y)).min(row[j] + 1).min(row[j + 1] + 1);
             diagonal = std::mem::replace(&mut row[j + 1], cost);
         }
     }
@@ -221,10 +144,7 @@ fn why(state: &mut State, _: &str) -> Outcome {
 }
 
 fn numbers(state: &mut State, _: &str) -> Outcome {
-    let lines: Vec<String> = stats::lines(state, 40)
-        .into_iter()
-        .map(|(_, line)| line)
-        .collect();
+    let lines: Vec<String> = stats::lines(state, 40).into_iter().map(|(_, line)| line).collect();
     state.note(lines.join("\n"));
     Ok(Vec::new())
 }

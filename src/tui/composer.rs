@@ -126,10 +126,7 @@ impl Composer {
         }
         let shown = self.browsing.as_ref().map_or(self.history.len(), |(at, _)| *at);
         let Some(at) = shown.checked_sub(1) else { return };
-        let draft = self
-            .browsing
-            .take()
-            .map_or_else(|| self.text(), |(_, draft)| draft);
+        let draft = self.browsing.take().map_or_else(|| self.text(), |(_, draft)| draft);
         let text = self.history[at].clone();
         self.set(&text);
         self.browsing = Some((at, draft));
@@ -164,18 +161,14 @@ impl Composer {
     fn before(&self) -> usize {
         let DataCursor(row, column) = self.area.cursor();
         let head: String = self.area.lines()[row].chars().take(column).collect();
-        head.graphemes(true)
-            .next_back()
-            .map_or(1, |cluster| cluster.chars().count())
+        head.graphemes(true).next_back().map_or(1, |cluster| cluster.chars().count())
     }
 
     /// Characters of the grapheme cluster after the caret.
     fn after(&self) -> usize {
         let DataCursor(row, column) = self.area.cursor();
         let tail: String = self.area.lines()[row].chars().skip(column).collect();
-        tail.graphemes(true)
-            .next()
-            .map_or(1, |cluster| cluster.chars().count())
+        tail.graphemes(true).next().map_or(1, |cluster| cluster.chars().count())
     }
 
     /// The input cut into rows of `columns`, and where the caret is among them.
@@ -291,12 +284,6 @@ mod tests {
         assert_eq!(rows, ["abcd", "ef", "日本", "語"]);
         assert_eq!(caret, (3, 2));
         composer.set("abcd");
-        assert_eq!(
-            composer.rows(4),
-            Rows {
-                rows: vec!["abcd".into(), String::new()],
-                caret: (1, 0)
-            }
-        );
+        assert_eq!(composer.rows(4), Rows { rows: vec!["abcd".into(), String::new()], caret: (1, 0) });
     }
 }

@@ -9,11 +9,7 @@ use crate::tui::text::one_line;
 pub fn receive(state: &mut State, event: Event) -> Vec<Effect> {
     match event {
         Event::Loading { what, fraction } => {
-            let fraction = if fraction.is_finite() {
-                fraction.clamp(0.0, 1.0)
-            } else {
-                0.0
-            };
+            let fraction = if fraction.is_finite() { fraction.clamp(0.0, 1.0) } else { 0.0 };
             match state.loading.iter_mut().find(|(file, _)| *file == what) {
                 Some((_, known)) => *known = fraction,
                 None => state.loading.push((what, fraction)),
@@ -49,11 +45,7 @@ pub fn receive(state: &mut State, event: Event) -> Vec<Effect> {
 
 fn become_ready(state: &mut State, ready: Ready) {
     state.speculation = ready.speculation.clone();
-    let mut text = format!(
-        "{} {}",
-        one_line(&ready.model_name),
-        one_line(&ready.quantization)
-    );
+    let mut text = format!("{} {}", one_line(&ready.model_name), one_line(&ready.quantization));
     text.push_str(&format!("\n{}", one_line(&ready.pairing)));
     text.push_str("\n/help lists the keys and commands");
     state.ready = Some(ready);
@@ -80,9 +72,7 @@ fn speculation(state: &mut State, now: SpeculationState) {
     if asked || turned_off {
         state.notice = None;
         // Not `note`: what nobody asked for does not move the view.
-        state
-            .transcript
-            .push(Entry::Note(speculation_line(&state.speculation)));
+        state.transcript.push(Entry::Note(speculation_line(&state.speculation)));
     }
 }
 
@@ -105,16 +95,12 @@ fn done(state: &mut State, reply: &Reply) {
     let Some(running) = state.running.take() else {
         return;
     };
-    state
-        .transcript
-        .settle(running.entry, &reply.text, &reply.reasoning);
+    state.transcript.settle(running.entry, &reply.text, &reply.reasoning);
     if let Some(entry) = state.transcript.reply_mut(running.entry) {
         entry.running = false;
         entry.footer = footer(reply);
         if entry.answer.trim().is_empty() {
-            entry
-                .footer
-                .insert_str(0, "no answer, so the question is not kept · ");
+            entry.footer.insert_str(0, "no answer, so the question is not kept · ");
         }
     }
 }

@@ -65,12 +65,7 @@ pub(super) struct Block {
 
 impl Block {
     pub(super) fn new(entry: Entry) -> Block {
-        Block {
-            entry,
-            body: Wrapped::default(),
-            thought: Wrapped::default(),
-            footer: Wrapped::default(),
-        }
+        Block { entry, body: Wrapped::default(), thought: Wrapped::default(), footer: Wrapped::default() }
     }
 
     /// Wraps what has grown, or everything where `columns` has changed.
@@ -105,14 +100,9 @@ impl Block {
                 none,
                 end,
             ],
-            Entry::Note(_) => [
-                (Tone::Note, Part::Wrapped(&self.body)),
-                none.clone(),
-                none.clone(),
-                none.clone(),
-                none,
-                end,
-            ],
+            Entry::Note(_) => {
+                [(Tone::Note, Part::Wrapped(&self.body)), none.clone(), none.clone(), none.clone(), none, end]
+            }
             Entry::Error(_) => [
                 (Tone::Error, own("error")),
                 (Tone::Error, Part::Wrapped(&self.body)),
@@ -126,14 +116,7 @@ impl Block {
                     (none.clone(), none)
                 } else {
                     let head = (Tone::Thought, Part::Line(Cow::Owned(thought_line(reply, open))));
-                    (
-                        head,
-                        if open {
-                            (Tone::Thought, Part::Wrapped(&self.thought))
-                        } else {
-                            none
-                        },
-                    )
+                    (head, if open { (Tone::Thought, Part::Wrapped(&self.thought)) } else { none })
                 };
                 [
                     (Tone::Label, own("model")),
@@ -173,11 +156,7 @@ impl Part<'_> {
 /// What reasoning folds to.
 fn thought_line(reply: &ReplyEntry, open: bool) -> String {
     let mark = if open { '▾' } else { '▸' };
-    let verb = if reply.running && reply.answer.is_empty() {
-        "thinking"
-    } else {
-        "thought"
-    };
+    let verb = if reply.running && reply.answer.is_empty() { "thinking" } else { "thought" };
     match reply.reasoning_tokens {
         0 => format!("{mark} {verb}"),
         1 => format!("{mark} {verb} (1 token)"),

@@ -73,14 +73,7 @@ const fn key(
     shown: &'static str,
     does: &'static str,
 ) -> Binding {
-    Binding {
-        code,
-        modifiers,
-        action,
-        only_empty: false,
-        shown,
-        does,
-    }
+    Binding { code, modifiers, action, only_empty: false, shown, does }
 }
 
 const fn on_empty(mut binding: Binding) -> Binding {
@@ -91,99 +84,27 @@ const fn on_empty(mut binding: Binding) -> Binding {
 /// The table. Keys that are not in it edit the input.
 pub const BINDINGS: &[Binding] = &[
     key(KeyCode::Enter, NONE, Action::Send, "Enter", "send"),
-    key(
-        KeyCode::Char('j'),
-        CONTROL,
-        Action::NewLine,
-        "Ctrl+J, Shift+Enter",
-        "new line",
-    ),
+    key(KeyCode::Char('j'), CONTROL, Action::NewLine, "Ctrl+J, Shift+Enter", "new line"),
     key(KeyCode::Enter, SHIFT, Action::NewLine, "", ""),
     key(KeyCode::Enter, ALT, Action::NewLine, "", ""),
     key(KeyCode::Enter, CONTROL, Action::NewLine, "", ""),
-    key(
-        KeyCode::Esc,
-        NONE,
-        Action::Escape,
-        "Esc",
-        "stop the reply; close what is open",
-    ),
-    key(
-        KeyCode::Char('c'),
-        CONTROL,
-        Action::Interrupt,
-        "Ctrl+C",
-        "stop; twice: quit",
-    ),
-    key(
-        KeyCode::Char('d'),
-        CONTROL,
-        Action::EndOfInput,
-        "Ctrl+D",
-        "quit, on an empty input",
-    ),
-    key(
-        KeyCode::Char('z'),
-        CONTROL,
-        Action::Suspend,
-        "Ctrl+Z",
-        "to the shell (fg comes back)",
-    ),
+    key(KeyCode::Esc, NONE, Action::Escape, "Esc", "stop the reply; close what is open"),
+    key(KeyCode::Char('c'), CONTROL, Action::Interrupt, "Ctrl+C", "stop; twice: quit"),
+    key(KeyCode::Char('d'), CONTROL, Action::EndOfInput, "Ctrl+D", "quit, on an empty input"),
+    key(KeyCode::Char('z'), CONTROL, Action::Suspend, "Ctrl+Z", "to the shell (fg comes back)"),
     key(KeyCode::Char('l'), CONTROL, Action::Redraw, "Ctrl+L", "draw anew"),
-    key(
-        KeyCode::Char('t'),
-        CONTROL,
-        Action::Thoughts,
-        "Ctrl+T",
-        "show or fold reasoning",
-    ),
-    key(
-        KeyCode::Char('p'),
-        CONTROL,
-        Action::Panel,
-        "Ctrl+P",
-        "show or hide the numbers",
-    ),
-    on_empty(key(
-        KeyCode::Char('?'),
-        NONE,
-        Action::Help,
-        "?, F1",
-        "this help (? on an empty input)",
-    )),
+    key(KeyCode::Char('t'), CONTROL, Action::Thoughts, "Ctrl+T", "show or fold reasoning"),
+    key(KeyCode::Char('p'), CONTROL, Action::Panel, "Ctrl+P", "show or hide the numbers"),
+    on_empty(key(KeyCode::Char('?'), NONE, Action::Help, "?, F1", "this help (? on an empty input)")),
     on_empty(key(KeyCode::Char('?'), SHIFT, Action::Help, "", "")),
     key(KeyCode::F(1), NONE, Action::Help, "", ""),
-    key(
-        KeyCode::Up,
-        NONE,
-        Action::Up,
-        "Up, Down",
-        "line; at the edge: earlier inputs",
-    ),
+    key(KeyCode::Up, NONE, Action::Up, "Up, Down", "line; at the edge: earlier inputs"),
     key(KeyCode::Down, NONE, Action::Down, "", ""),
-    key(
-        KeyCode::PageUp,
-        NONE,
-        Action::PageUp,
-        "PgUp, PgDn, wheel",
-        "scroll",
-    ),
+    key(KeyCode::PageUp, NONE, Action::PageUp, "PgUp, PgDn, wheel", "scroll"),
     key(KeyCode::PageDown, NONE, Action::PageDown, "", ""),
-    key(
-        KeyCode::Up,
-        SHIFT,
-        Action::LineUp,
-        "Shift+Up, Down",
-        "scroll a line",
-    ),
+    key(KeyCode::Up, SHIFT, Action::LineUp, "Shift+Up, Down", "scroll a line"),
     key(KeyCode::Down, SHIFT, Action::LineDown, "", ""),
-    on_empty(key(
-        KeyCode::Home,
-        NONE,
-        Action::Start,
-        "Home, End",
-        "first, last line (empty input)",
-    )),
+    on_empty(key(KeyCode::Home, NONE, Action::Start, "Home, End", "first, last line (empty input)")),
     on_empty(key(KeyCode::End, NONE, Action::End, "", "")),
     key(KeyCode::Tab, NONE, Action::Complete, "Tab", "complete a /command"),
 ];
@@ -259,17 +180,9 @@ mod tests {
     fn no_two_lines_of_the_table_share_a_key() {
         for (at, a) in BINDINGS.iter().enumerate() {
             for b in &BINDINGS[at + 1..] {
-                assert!(
-                    a.code != b.code || a.modifiers != b.modifiers,
-                    "{:?} twice",
-                    a.code
-                );
+                assert!(a.code != b.code || a.modifiers != b.modifiers, "{:?} twice", a.code);
             }
-            assert_eq!(
-                a.shown.is_empty(),
-                a.does.is_empty(),
-                "a shown key says what it does"
-            );
+            assert_eq!(a.shown.is_empty(), a.does.is_empty(), "a shown key says what it does");
         }
     }
 

@@ -26,11 +26,7 @@ impl Meter {
     pub fn observe(&mut self, elapsed: Duration, predicted: u32) {
         self.samples.push_back((elapsed, predicted));
         // The front is the youngest sample that is at least a window old.
-        while self
-            .samples
-            .get(1)
-            .is_some_and(|(at, _)| elapsed.saturating_sub(*at) >= WINDOW)
-        {
+        while self.samples.get(1).is_some_and(|(at, _)| elapsed.saturating_sub(*at) >= WINDOW) {
             self.samples.pop_front();
         }
     }

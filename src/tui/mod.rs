@@ -198,9 +198,7 @@ fn take_events(
             Ok(event) => effects.extend(update(state, Msg::Engine(event))),
             Err(TryRecvError::Empty) => break,
             Err(TryRecvError::Disconnected) => {
-                return Err(TuiError::EngineGone {
-                    panic: terminal::panic_elsewhere(),
-                });
+                return Err(TuiError::EngineGone { panic: terminal::panic_elsewhere() });
             }
         }
     }

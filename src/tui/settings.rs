@@ -52,16 +52,10 @@ pub(super) fn think(state: &mut State, argument: &str) -> Outcome {
         "on" => true,
         "off" => false,
         _ => {
-            return Err(format!(
-                "thinking is {}; /think takes on or off",
-                on_off(state.start.thinking)
-            ));
+            return Err(format!("thinking is {}; /think takes on or off", on_off(state.start.thinking)));
         }
     };
-    state.note(format!(
-        "thinking is now {}, from the next reply on",
-        on_off(state.start.thinking)
-    ));
+    state.note(format!("thinking is now {}, from the next reply on", on_off(state.start.thinking)));
     Ok(Vec::new())
 }
 
@@ -91,11 +85,7 @@ pub(super) fn set(state: &mut State, argument: &str) -> Outcome {
     match (name, value) {
         ("", _) => return Err(settings(sampling)),
         (name, "") => {
-            return Err(format!(
-                "/set {} needs a value\n{}",
-                one_line(name),
-                settings(sampling)
-            ));
+            return Err(format!("/set {} needs a value\n{}", one_line(name), settings(sampling)));
         }
         ("temp" | "temperature", value) => sampling.temperature = number(value, "temp", 0.0, 100.0)?,
         ("top_k", value) => sampling.top_k = whole(value, "top_k")?,
@@ -126,15 +116,9 @@ fn number(text: &str, name: &str, least: f32, most: f32) -> Result<f32, String> 
     text.parse()
         .ok()
         .filter(|value: &f32| (least..=most).contains(value))
-        .ok_or_else(|| {
-            format!(
-                "{name} takes a number from {least} to {most}, not {}",
-                one_line(text)
-            )
-        })
+        .ok_or_else(|| format!("{name} takes a number from {least} to {most}, not {}", one_line(text)))
 }
 
 fn whole<T: std::str::FromStr>(text: &str, name: &str) -> Result<T, String> {
-    text.parse()
-        .map_err(|_| format!("{name} takes a whole number, not {}", one_line(text)))
+    text.parse().map_err(|_| format!("{name} takes a whole number, not {}", one_line(text)))
 }

@@ -137,20 +137,12 @@ fn take() -> io::Result<()> {
     enable_raw_mode()?;
     ACTIVE.store(true, Ordering::SeqCst);
     let mut out = io::stdout();
-    let entered = execute!(
-        out,
-        EnterAlternateScreen,
-        EnableBracketedPaste,
-        Print(ALTERNATE_SCROLL_ON)
-    );
+    let entered = execute!(out, EnterAlternateScreen, EnableBracketedPaste, Print(ALTERNATE_SCROLL_ON));
     if entered.is_err() {
         restore();
     }
     // Lets Shift+Enter be told from Enter where the terminal can; others ignore it, old consoles refuse.
-    let _ = execute!(
-        out,
-        PushKeyboardEnhancementFlags(KeyboardEnhancementFlags::DISAMBIGUATE_ESCAPE_CODES)
-    );
+    let _ = execute!(out, PushKeyboardEnhancementFlags(KeyboardEnhancementFlags::DISAMBIGUATE_ESCAPE_CODES));
     entered
 }
 
@@ -188,9 +180,7 @@ fn install_panic_hook() {
     HOOK.call_once(|| {
         let previous = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            let ours = DRAWING
-                .lock()
-                .is_ok_and(|drawing| *drawing == Some(std::thread::current().id()));
+            let ours = DRAWING.lock().is_ok_and(|drawing| *drawing == Some(std::thread::current().id()));
             if ours || !ACTIVE.load(Ordering::SeqCst) {
                 restore();
                 previous(info);
@@ -255,28 +245,22 @@ mod unix {
             let received = Arc::new(AtomicI32::new(0));
             let flag = Arc::clone(&received);
             let closed = handle.clone();
-            let thread = thread::Builder::new()
-                .name("signals".to_string())
-                .spawn(move || {
-                    let Some(signal) = incoming.forever().next() else {
+            let thread = thread::Builder::new().name("signals".to_string()).spawn(move || {
+                let Some(signal) = incoming.forever().next() else {
+                    return;
+                };
+                flag.store(signal, Ordering::SeqCst);
+                let until = Instant::now() + GRACE;
+                while Instant::now() < until {
+                    if closed.is_closed() {
                         return;
-                    };
-                    flag.store(signal, Ordering::SeqCst);
-                    let until = Instant::now() + GRACE;
-                    while Instant::now() < until {
-                        if closed.is_closed() {
-                            return;
-                        }
-                        thread::sleep(Duration::from_millis(10));
                     }
-                    super::restore();
-                    let _ = emulate_default_handler(signal);
-                })?;
-            Ok(Signals {
-                received,
-                handle,
-                thread: Some(thread),
-            })
+                    thread::sleep(Duration::from_millis(10));
+                }
+                super::restore();
+                let _ = emulate_default_handler(signal);
+            })?;
+            Ok(Signals { received, handle, thread: Some(thread) })
         }
 
         pub(super) fn received(&self) -> Option<i32> {

@@ -83,10 +83,7 @@ pub fn one_line(text: &str) -> String {
 /// Columns that `text` takes, by the measure that ratatui draws with.
 #[must_use]
 pub fn width(text: &str) -> usize {
-    text.graphemes(true)
-        .filter(|g| !g.contains(char::is_control))
-        .map(grapheme_width)
-        .sum()
+    text.graphemes(true).filter(|g| !g.contains(char::is_control)).map(grapheme_width).sum()
 }
 
 /// Columns of one grapheme cluster.
@@ -202,10 +199,7 @@ impl Wrapped {
 
     /// Drops everything: the text has changed, not grown.
     pub fn forget(&mut self) {
-        *self = Wrapped {
-            columns: self.columns,
-            ..Wrapped::default()
-        };
+        *self = Wrapped { columns: self.columns, ..Wrapped::default() };
     }
 
     /// The lines.
@@ -249,10 +243,7 @@ mod tests {
     fn wide_characters_and_clusters_stay_whole() {
         assert_eq!(wrapped("日本語テキスト", 5), ["日本", "語テ", "キス", "ト"]);
         assert_eq!(wrapped("👩‍👩‍👧👩‍👩‍👧", 3), ["👩‍👩‍👧", "👩‍👩‍👧"]);
-        assert_eq!(
-            wrapped("e\u{301}e\u{301}e\u{301}", 2),
-            ["e\u{301}e\u{301}", "e\u{301}"]
-        );
+        assert_eq!(wrapped("e\u{301}e\u{301}e\u{301}", 2), ["e\u{301}e\u{301}", "e\u{301}"]);
         assert_eq!(wrapped("日", 1), ["日"]);
         assert_eq!(shorten("日本語", 4), "日…");
     }

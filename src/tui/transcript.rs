@@ -33,10 +33,7 @@ impl Transcript {
     /// The model's turn at `index`, where it is one.
     pub fn reply_mut(&mut self, index: usize) -> Option<&mut ReplyEntry> {
         match self.blocks.get_mut(index) {
-            Some(Block {
-                entry: Entry::Reply(reply),
-                ..
-            }) => Some(reply),
+            Some(Block { entry: Entry::Reply(reply), .. }) => Some(reply),
             _ => None,
         }
     }
@@ -76,14 +73,8 @@ impl Transcript {
                 Entry::User(text) => asked = Some(text),
                 Entry::Reply(reply) if !reply.answer.trim().is_empty() => {
                     if let Some(text) = asked.take() {
-                        messages.push(Message {
-                            role: Role::User,
-                            text: text.clone(),
-                        });
-                        messages.push(Message {
-                            role: Role::Model,
-                            text: reply.answer.clone(),
-                        });
+                        messages.push(Message { role: Role::User, text: text.clone() });
+                        messages.push(Message { role: Role::Model, text: reply.answer.clone() });
                     }
                 }
                 // An answer without words: its question is not asked any more, unless it is asked again.
@@ -92,10 +83,7 @@ impl Transcript {
             }
         }
         if let Some(text) = asked {
-            messages.push(Message {
-                role: Role::User,
-                text: text.clone(),
-            });
+            messages.push(Message { role: Role::User, text: text.clone() });
         }
         messages
     }
@@ -108,10 +96,7 @@ impl Transcript {
 
     /// Removes the last question and what came after it, and gives it back.
     pub fn undo(&mut self) -> Option<String> {
-        let at = self
-            .blocks
-            .iter()
-            .rposition(|block| matches!(block.entry, Entry::User(_)))?;
+        let at = self.blocks.iter().rposition(|block| matches!(block.entry, Entry::User(_)))?;
         let text = match &self.blocks[at].entry {
             Entry::User(text) => text.clone(),
             _ => return None,
@@ -132,12 +117,7 @@ impl Transcript {
         }
         // The empty line that ends the last block is not needed at the bottom.
         let open = self.thoughts_open;
-        self.total = self
-            .blocks
-            .iter()
-            .map(|block| block.height(open))
-            .sum::<usize>()
-            .saturating_sub(1);
+        self.total = self.blocks.iter().map(|block| block.height(open)).sum::<usize>().saturating_sub(1);
         if reflow {
             self.seen = self.total.saturating_sub(unseen);
         }
@@ -159,10 +139,7 @@ impl Transcript {
         };
         let open = self.thoughts_open;
         let before: usize = self.blocks.iter().take(block).map(|b| b.height(open)).sum();
-        let within = self
-            .blocks
-            .get(block)
-            .map_or(0, |b| line.min(b.height(open).saturating_sub(1)));
+        let within = self.blocks.get(block).map_or(0, |b| line.min(b.height(open).saturating_sub(1)));
         (before + within).min(self.last_top())
     }
 

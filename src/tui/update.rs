@@ -68,9 +68,7 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::EndOfInput if state.composer.is_empty() || state.ready.is_none() => {
             return state.quit(Exit::Quit);
         }
-        Action::EndOfInput => state
-            .composer
-            .edit(KeyEvent::new(KeyCode::Char('d'), KeyModifiers::CONTROL)),
+        Action::EndOfInput => state.composer.edit(KeyEvent::new(KeyCode::Char('d'), KeyModifiers::CONTROL)),
         Action::Send if helping => state.overlay = Overlay::None,
         Action::Send => return send(state),
         Action::NewLine => state.composer.new_line(),
@@ -81,11 +79,7 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
             if view::has_side_panel(state.columns) {
                 state.side_panel = !state.side_panel;
             } else {
-                state.overlay = if state.overlay == Overlay::Panel {
-                    Overlay::None
-                } else {
-                    Overlay::Panel
-                };
+                state.overlay = if state.overlay == Overlay::Panel { Overlay::None } else { Overlay::Panel };
             }
         }
         Action::Help => state.overlay = if helping { Overlay::None } else { Overlay::Help(0) },
@@ -113,17 +107,11 @@ fn escape(state: &mut State) -> Vec<Effect> {
         return Vec::new();
     }
     state.notice = None;
-    if state.running.is_some() {
-        state.stop()
-    } else {
-        Vec::new()
-    }
+    if state.running.is_some() { state.stop() } else { Vec::new() }
 }
 
 fn interrupt(state: &mut State) -> Vec<Effect> {
-    let again = state
-        .interrupted
-        .is_some_and(|at| state.now.saturating_sub(at) <= AGAIN);
+    let again = state.interrupted.is_some_and(|at| state.now.saturating_sub(at) <= AGAIN);
     if again || state.ready.is_none() {
         return state.quit(Exit::Interrupted);
     }
@@ -145,11 +133,7 @@ fn send(state: &mut State) -> Vec<Effect> {
         // Typed while loading: it stays, and Enter sends it once there is a model.
         return Vec::new();
     }
-    if let Some(command) = text
-        .trim_end()
-        .strip_prefix('/')
-        .filter(|rest| !rest.starts_with('/'))
-    {
+    if let Some(command) = text.trim_end().strip_prefix('/').filter(|rest| !rest.starts_with('/')) {
         let command = command.to_string();
         state.composer.take();
         return commands::execute(state, &command);

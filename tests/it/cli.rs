@@ -31,11 +31,7 @@ fn finish(mut command: Command) -> (i32, String, String) {
 
 fn text(output: Output) -> (i32, String, String) {
     let code = output.status.code().expect("an exit code, not a signal: nothing may abort");
-    (
-        code,
-        String::from_utf8(output.stdout).expect("UTF-8"),
-        String::from_utf8(output.stderr).expect("UTF-8"),
-    )
+    (code, String::from_utf8(output.stdout).expect("UTF-8"), String::from_utf8(output.stderr).expect("UTF-8"))
 }
 
 fn run(arguments: &[&str]) -> (i32, String, String) {
@@ -77,10 +73,34 @@ fn the_answer_goes_to_standard_output_and_the_rest_to_standard_error() {
 fn json_has_the_fields_of_the_contract() {
     let reply = json(&ask(&["--json", "--draft", "3"]));
     for field in [
-        "text", "reasoning", "tokens", "stop_reason", "prompt_n", "prompt_ms", "prompt_per_second", "first_token_ms",
-        "startup_ms", "predicted_n", "predicted_ms", "predicted_per_second", "draft_n", "draft_n_accepted",
-        "draft_rounds", "accept_len", "tested_by_position", "accepted_by_position", "plain_per_second", "gain",
-        "spec_state", "spec_reason", "draft_kind", "seed", "model", "drafter", "version", "llama_build",
+        "text",
+        "reasoning",
+        "tokens",
+        "stop_reason",
+        "prompt_n",
+        "prompt_ms",
+        "prompt_per_second",
+        "first_token_ms",
+        "startup_ms",
+        "predicted_n",
+        "predicted_ms",
+        "predicted_per_second",
+        "draft_n",
+        "draft_n_accepted",
+        "draft_rounds",
+        "accept_len",
+        "tested_by_position",
+        "accepted_by_position",
+        "plain_per_second",
+        "gain",
+        "spec_state",
+        "spec_reason",
+        "draft_kind",
+        "seed",
+        "model",
+        "drafter",
+        "version",
+        "llama_build",
     ] {
         assert!(reply.get(field).is_some(), "{field} is missing");
     }
@@ -94,13 +114,17 @@ fn json_has_the_fields_of_the_contract() {
     assert_eq!(off["text"], reply["text"], "the drafter cannot change the text");
     assert!(off["plain_per_second"].as_f64().is_some());
     let none = json(&ask(&["--json", "-d", "none"]));
-    assert_eq!((&none["draft_kind"], &none["spec_reason"]), (&"none".into(), &"no drafter was asked for".into()));
+    assert_eq!(
+        (&none["draft_kind"], &none["spec_reason"]),
+        (&"none".into(), &"no drafter was asked for".into())
+    );
 }
 
 #[test]
 fn the_same_seed_gives_the_same_text_whatever_the_drafter() {
     let text = |more: &[&str]| {
-        let mut arguments = vec!["run", "pocket", "-p", "Define courage.", "-n", "40", "--seed", "7", "--json"];
+        let mut arguments =
+            vec!["run", "pocket", "-p", "Define courage.", "-n", "40", "--seed", "7", "--json"];
         arguments.extend_from_slice(more);
         json(&arguments)["text"].as_str().expect("a text").to_owned()
     };
@@ -129,7 +153,10 @@ fn events_come_as_one_json_object_a_line() {
 #[test]
 fn the_prompt_may_come_through_a_pipe() {
     let (_, expected, _) = run(ASK);
-    for arguments in [&["run", "pocket", "-p", "-", "-n", "24", "--temp", "0"][..], &["run", "pocket", "-n", "24", "--greedy"]] {
+    for arguments in [
+        &["run", "pocket", "-p", "-", "-n", "24", "--temp", "0"][..],
+        &["run", "pocket", "-n", "24", "--greedy"],
+    ] {
         let (code, out, err) = with_input(arguments, b"What is a lantern?\n");
         assert_eq!((code, &out), (0, &expected), "{err}");
     }
@@ -144,7 +171,8 @@ fn the_prompt_may_come_through_a_pipe() {
 /// `slipstream run … | head -c 1` once would have written into a closed pipe for the rest of the reply.
 #[test]
 fn a_closed_pipe_ends_the_reply_quietly() {
-    let mut child = slipstream(&["run", "pocket", "-p", "x", "--ignore-eos", "-n", "3000", "-q"]).spawn().expect("runs");
+    let mut child =
+        slipstream(&["run", "pocket", "-p", "x", "--ignore-eos", "-n", "3000", "-q"]).spawn().expect("runs");
     let mut out = child.stdout.take().expect("a pipe");
     out.read_exact(&mut [0; 1]).expect("a first byte");
     drop(out);
@@ -155,8 +183,9 @@ fn a_closed_pipe_ends_the_reply_quietly() {
 #[cfg(unix)]
 #[test]
 fn an_interrupt_reports_what_there_is() {
-    let mut child =
-        slipstream(&["run", "pocket", "-p", "x", "--ignore-eos", "-n", "3500", "--json"]).spawn().expect("runs");
+    let mut child = slipstream(&["run", "pocket", "-p", "x", "--ignore-eos", "-n", "3500", "--json"])
+        .spawn()
+        .expect("runs");
     std::thread::sleep(std::time::Duration::from_millis(600));
     let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs");
     assert!(kill.success());
@@ -269,7 +298,11 @@ fn a_full_disk_or_a_read_only_cache_is_told() {
     command.env("SLIPSTREAM_CACHE", "/dev/null/cache");
     let (code, _, err) = finish(command);
     assert_eq!(code, 1);
-    assert!(err.contains("writing the built-in model to /dev/null/cache failed") && err.contains("SLIPSTREAM_CACHE"), "{err}");
+    assert!(
+        err.contains("writing the built-in model to /dev/null/cache failed")
+            && err.contains("SLIPSTREAM_CACHE"),
+        "{err}"
+    );
 }
 
 /// A built-in file that was cut off by a full disk or a kill is written again.
@@ -282,7 +315,8 @@ fn a_damaged_cache_file_is_replaced() {
         finish(command)
     };
     assert_eq!(once().0, 0);
-    let files: Vec<_> = fs::read_dir(folder.path()).expect("listed").map(|entry| entry.expect("an entry").path()).collect();
+    let files: Vec<_> =
+        fs::read_dir(folder.path()).expect("listed").map(|entry| entry.expect("an entry").path()).collect();
     assert_eq!(files.len(), 2, "no partial files stay: {files:?}");
     for file in &files {
         fs::write(file, "cut off").expect("written");
@@ -328,7 +362,9 @@ fn help_teaches() {
     }
     let (code, out, _) = run(&["run", "--help"]);
     assert_eq!(code, 0);
-    for option in ["--drafter", "--draft", "--n-max", "--p-min", "--seed", "--stop", "--json", "--kv-type", "--raw"] {
+    for option in
+        ["--drafter", "--draft", "--n-max", "--p-min", "--seed", "--stop", "--json", "--kv-type", "--raw"]
+    {
         assert!(out.contains(option), "{option}");
     }
 }

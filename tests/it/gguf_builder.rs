@@ -48,8 +48,7 @@ impl Builder {
 
     /// An entry, its value's bytes as they are.
     pub fn entry(mut self, key: &str, type_id: u32, value: &[u8]) -> Builder {
-        self.entries
-            .push([&string(key)[..], &type_id.to_le_bytes(), value].concat());
+        self.entries.push([&string(key)[..], &type_id.to_le_bytes(), value].concat());
         self
     }
 
@@ -121,16 +120,8 @@ impl Builder {
     pub fn build(&self) -> Vec<u8> {
         let mut file = b"GGUF".to_vec();
         file.extend(self.version.to_le_bytes());
-        file.extend(
-            self.claimed_tensors
-                .unwrap_or(self.tensors.len() as u64)
-                .to_le_bytes(),
-        );
-        file.extend(
-            self.claimed_entries
-                .unwrap_or(self.entries.len() as u64)
-                .to_le_bytes(),
-        );
+        file.extend(self.claimed_tensors.unwrap_or(self.tensors.len() as u64).to_le_bytes());
+        file.extend(self.claimed_entries.unwrap_or(self.entries.len() as u64).to_le_bytes());
         file.extend(self.entries.concat());
         file.extend(self.tensors.concat());
         if !self.tensors.is_empty() {
@@ -176,13 +167,9 @@ impl Default for Shape {
 
 impl Shape {
     fn common(&self, architecture: &str, sliding: &[bool]) -> Builder {
-        let tokens: Vec<String> = (0..self.tokens)
-            .map(|id| format!("{}{id}", self.token_prefix))
-            .collect();
-        let heads: Vec<i32> = sliding
-            .iter()
-            .map(|&is_sliding| if is_sliding { self.heads.0 } else { self.heads.1 })
-            .collect();
+        let tokens: Vec<String> = (0..self.tokens).map(|id| format!("{}{id}", self.token_prefix)).collect();
+        let heads: Vec<i32> =
+            sliding.iter().map(|&is_sliding| if is_sliding { self.heads.0 } else { self.heads.1 }).collect();
         let key = |suffix: &str| format!("{architecture}.{suffix}");
         Builder::model(architecture)
             .text("general.name", self.name)

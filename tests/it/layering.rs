@@ -88,10 +88,9 @@ fn imports_go_down_only() {
         if module == "lib" {
             continue;
         }
-        let (_, allowed) = ALLOWED
-            .iter()
-            .find(|(name, _)| *name == module)
-            .unwrap_or_else(|| panic!("{path}: the module `{module}` has no place in the layers; give it one"));
+        let (_, allowed) = ALLOWED.iter().find(|(name, _)| *name == module).unwrap_or_else(|| {
+            panic!("{path}: the module `{module}` has no place in the layers; give it one")
+        });
         for name in imports(&text) {
             if name != module && !allowed.contains(&name.as_str()) {
                 wrong.push(format!("{path}: {module} -> {name}"));
@@ -117,9 +116,8 @@ fn unsafe_stands_in_the_safe_layer_only_and_gives_its_reason() {
     for (module, path, text) in files() {
         let lines: Vec<&str> = text.lines().collect();
         for (number, line) in lines.iter().enumerate() {
-            let is_block = code(line)
-                .split(|c: char| !(c.is_alphanumeric() || c == '_'))
-                .any(|word| word == keyword);
+            let is_block =
+                code(line).split(|c: char| !(c.is_alphanumeric() || c == '_')).any(|word| word == keyword);
             if !is_block {
                 continue;
             }

@@ -36,10 +36,7 @@ fn misfit_of(target: &Builder, drafter: &Builder) -> Misfit {
 }
 
 fn pair_beside(target: &Path) -> Choice {
-    choose(
-        &read_model(target).expect("a good target"),
-        &candidates_beside(target).models,
-    )
+    choose(&read_model(target).expect("a good target"), &candidates_beside(target).models)
 }
 
 #[test]
@@ -51,25 +48,13 @@ fn a_file_is_what_its_architecture_says() {
     assert_eq!(target.facts.vocabulary.map(|v| v.count), Some(48));
     assert_eq!(target.facts.quantization, Some(GgmlType::Q8_0));
     assert_eq!(
-        (
-            target.facts.is_sliding(2),
-            target.facts.is_sliding(3),
-            target.facts.is_sliding(4)
-        ),
+        (target.facts.is_sliding(2), target.facts.is_sliding(3), target.facts.is_sliding(4)),
         (Some(true), Some(false), None)
     );
     for (architecture, role, said) in [
         ("gemma4-assistant", Role::Drafter, "an MTP drafter for Gemma 4"),
-        (
-            "gemma4_assistant",
-            Role::ForeignDrafter,
-            "made for another program (AtomicChat",
-        ),
-        (
-            "gemma4_mtp",
-            Role::ForeignDrafter,
-            "made for another program (ik_llama.cpp",
-        ),
+        ("gemma4_assistant", Role::ForeignDrafter, "made for another program (AtomicChat"),
+        ("gemma4_mtp", Role::ForeignDrafter, "made for another program (ik_llama.cpp"),
         ("clip", Role::Other, "a vision or audio projector"),
         ("bert", Role::Other, "an embedding model"),
         (
@@ -96,31 +81,18 @@ fn what_is_no_model_is_refused_in_words() {
     assert!(refused(folder.path()).ends_with("is not a file"));
     let page = folder.path().join("page.gguf");
     fs::write(&page, "<!DOCTYPE html>").expect("written");
-    assert!(
-        refused(&page).contains("begins with `<!DO`, expected `GGUF`"),
-        "{}",
-        refused(&page)
-    );
+    assert!(refused(&page).contains("begins with `<!DO`, expected `GGUF`"), "{}", refused(&page));
     let nameless = put(folder.path(), "nameless.gguf", &Builder::new());
-    assert!(matches!(
-        read_model(&nameless),
-        Err(ModelError::NoArchitecture { .. })
-    ));
+    assert!(matches!(read_model(&nameless), Err(ModelError::NoArchitecture { .. })));
 }
 
 #[test]
 fn a_split_model_is_one_model_and_misses_its_parts() {
     let folder = folder();
-    let part = Shape::default()
-        .target()
-        .number("split.count", 2)
-        .number("split.no", 0);
+    let part = Shape::default().target().number("split.count", 2).number("split.no", 0);
     let first = put(folder.path(), "m-00001-of-00002.gguf", &part);
     let error = read_model(&first).expect_err("the second part is missing");
-    assert!(
-        error.to_string().contains("m-00002-of-00002.gguf is missing"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("m-00002-of-00002.gguf is missing"), "{error}");
     put(
         folder.path(),
         "m-00002-of-00002.gguf",
@@ -128,27 +100,15 @@ fn a_split_model_is_one_model_and_misses_its_parts() {
     );
     let whole = read_model(&first).expect("both parts");
     assert!(whole.facts.file_bytes > fs::metadata(&first).expect("there").len());
-    assert!(
-        candidates_beside(&first).models.is_empty(),
-        "a part is no candidate"
-    );
+    assert!(candidates_beside(&first).models.is_empty(), "a part is no candidate");
 }
 
 #[test]
 fn a_pair_of_one_shape_fits() {
     for shape in [
         Shape::default(),
-        Shape {
-            width: 2816,
-            heads: (8, 2),
-            keys: (256, 512),
-            ..Shape::default()
-        },
-        Shape {
-            heads: (1, 1),
-            tokens: 64,
-            ..Shape::default()
-        },
+        Shape { width: 2816, heads: (8, 2), keys: (256, 512), ..Shape::default() },
+        Shape { heads: (1, 1), tokens: 64, ..Shape::default() },
     ] {
         assert_eq!(fits(&model(&shape.target()), &model(&shape.drafter())), Ok(()));
     }
@@ -159,60 +119,12 @@ fn a_misfit_names_the_field_and_both_values() {
     let shape = Shape::default();
     let target = shape.target();
     for (drafter, field, target_value, drafter_value) in [
-        (
-            Shape {
-                width: 96,
-                ..shape.clone()
-            },
-            Field::HiddenWidth,
-            "64",
-            "96",
-        ),
-        (
-            Shape {
-                tokens: 64,
-                ..shape.clone()
-            },
-            Field::VocabularySize,
-            "48",
-            "64",
-        ),
-        (
-            Shape {
-                heads: (4, 1),
-                ..shape.clone()
-            },
-            Field::SlidingHeads,
-            "2",
-            "4",
-        ),
-        (
-            Shape {
-                heads: (2, 2),
-                ..shape.clone()
-            },
-            Field::FullHeads,
-            "1",
-            "2",
-        ),
-        (
-            Shape {
-                keys: (8, 32),
-                ..shape.clone()
-            },
-            Field::SlidingKeyLength,
-            "16",
-            "8",
-        ),
-        (
-            Shape {
-                keys: (16, 64),
-                ..shape.clone()
-            },
-            Field::FullKeyLength,
-            "32",
-            "64",
-        ),
+        (Shape { width: 96, ..shape.clone() }, Field::HiddenWidth, "64", "96"),
+        (Shape { tokens: 64, ..shape.clone() }, Field::VocabularySize, "48", "64"),
+        (Shape { heads: (4, 1), ..shape.clone() }, Field::SlidingHeads, "2", "4"),
+        (Shape { heads: (2, 2), ..shape.clone() }, Field::FullHeads, "1", "2"),
+        (Shape { keys: (8, 32), ..shape.clone() }, Field::SlidingKeyLength, "16", "8"),
+        (Shape { keys: (16, 64), ..shape.clone() }, Field::FullKeyLength, "32", "64"),
     ] {
         let misfit = misfit_of(&target, &drafter.drafter());
         assert_eq!(
@@ -226,14 +138,7 @@ fn a_misfit_names_the_field_and_both_values() {
         );
         assert!(!misfit.help().is_empty());
     }
-    let other_words = misfit_of(
-        &target,
-        &Shape {
-            token_prefix: "u",
-            ..shape.clone()
-        }
-        .drafter(),
-    );
+    let other_words = misfit_of(&target, &Shape { token_prefix: "u", ..shape.clone() }.drafter());
     assert_eq!(other_words.field, Field::VocabularyContent);
     assert_ne!(other_words.target_value, other_words.drafter_value);
 }
@@ -266,15 +171,9 @@ fn drafters_of_other_programs_and_other_targets_are_refused_by_name() {
             "{words}"
         );
     }
-    assert_eq!(
-        misfit_of(&shape.target(), &shape.target()).field,
-        Field::DrafterArchitecture
-    );
+    assert_eq!(misfit_of(&shape.target(), &shape.target()).field, Field::DrafterArchitecture);
     let misfit = misfit_of(&Builder::model("llama"), &shape.drafter());
-    assert_eq!(
-        (misfit.field, &*misfit.target_value),
-        (Field::TargetArchitecture, "llama")
-    );
+    assert_eq!((misfit.field, &*misfit.target_value), (Field::TargetArchitecture, "llama"));
 }
 
 #[test]
@@ -308,11 +207,7 @@ fn a_drafter_is_found_by_architecture_whatever_its_name() {
         let shape = Shape::default();
         let target = put(folder.path(), "repo/q4/model.gguf", &shape.target());
         // A name that only looks right, a projector, and rubbish.
-        put(
-            folder.path(),
-            "repo/q4/mtp-model-assistant.gguf",
-            &Builder::model("llama"),
-        );
+        put(folder.path(), "repo/q4/mtp-model-assistant.gguf", &Builder::model("llama"));
         put(folder.path(), "repo/q4/mmproj.gguf", &Builder::model("clip"));
         fs::write(folder.path().join("repo/q4/broken.gguf"), b"GGUF").expect("written");
         let drafter = put(&folder.path().join("repo/q4"), name, &shape.drafter());
@@ -320,19 +215,13 @@ fn a_drafter_is_found_by_architecture_whatever_its_name() {
         let found = candidates_beside(&target);
         assert_eq!(found.unreadable.len(), 1, "{name}");
         let choice = choose(&read_model(&target).expect("good"), &found.models);
-        let chosen = choice
-            .path()
-            .unwrap_or_else(|| panic!("{name}: {}", choice.reason()));
+        let chosen = choice.path().unwrap_or_else(|| panic!("{name}: {}", choice.reason()));
         assert_eq!(
             fs::canonicalize(chosen).expect("there"),
             fs::canonicalize(&drafter).expect("there"),
             "{name}"
         );
-        assert!(
-            choice.reason().contains("fits in row width"),
-            "{}",
-            choice.reason()
-        );
+        assert!(choice.reason().contains("fits in row width"), "{}", choice.reason());
     }
 }
 
@@ -351,11 +240,7 @@ fn the_number_of_headers_read_is_limited() {
     let folder = folder();
     let target = put(folder.path(), "model.gguf", &Shape::default().target());
     for index in 0..230 {
-        put(
-            folder.path(),
-            &format!("other-{index}.gguf"),
-            &Builder::model("llama"),
-        );
+        put(folder.path(), &format!("other-{index}.gguf"), &Builder::model("llama"));
     }
     let found = candidates_beside(&target);
     assert_eq!((found.models.len(), found.skipped), (200, 30));
@@ -374,37 +259,11 @@ fn where_nothing_fits_the_nearest_miss_is_named() {
     );
 
     put(folder.path(), "a-foreign.gguf", &shape.drafter_of("gemma4_mtp"));
-    put(
-        folder.path(),
-        "b-wide.gguf",
-        &Shape {
-            width: 96,
-            ..shape.clone()
-        }
-        .drafter(),
-    );
-    put(
-        folder.path(),
-        "c-heads.gguf",
-        &Shape {
-            heads: (4, 1),
-            ..shape.clone()
-        }
-        .drafter(),
-    );
-    put(
-        folder.path(),
-        "d-tokens.gguf",
-        &Shape { tokens: 64, ..shape }.drafter(),
-    );
+    put(folder.path(), "b-wide.gguf", &Shape { width: 96, ..shape.clone() }.drafter());
+    put(folder.path(), "c-heads.gguf", &Shape { heads: (4, 1), ..shape.clone() }.drafter());
+    put(folder.path(), "d-tokens.gguf", &Shape { tokens: 64, ..shape }.drafter());
     let choice = pair_beside(&target);
-    let Choice::None {
-        reason,
-        nearest: Some((path, misfit)),
-    } = &choice
-    else {
-        panic!("{choice:?}")
-    };
+    let Choice::None { reason, nearest: Some((path, misfit)) } = &choice else { panic!("{choice:?}") };
     assert!(path.ends_with("c-heads.gguf") && misfit.field == Field::SlidingHeads);
     assert!(
         reason.contains("c-heads.gguf") && reason.contains("2 in the target, 4 in the drafter"),
@@ -413,10 +272,7 @@ fn where_nothing_fits_the_nearest_miss_is_named() {
 
     let other = put(folder.path(), "llama.gguf", &Builder::model("llama"));
     let reason = pair_beside(&other).reason().to_owned();
-    assert!(
-        reason.contains("made for `gemma4` models, and this one is `llama`"),
-        "{reason}"
-    );
+    assert!(reason.contains("made for `gemma4` models, and this one is `llama`"), "{reason}");
 }
 
 fn candidate(name: &str, shape: &Shape, distance: Distance) -> Candidate {
@@ -427,18 +283,9 @@ fn candidate(name: &str, shape: &Shape, distance: Distance) -> Candidate {
 
 #[test]
 fn of_several_that_fit_the_best_is_taken_and_the_reason_told() {
-    let plain = Shape {
-        tensor_type: GgmlType::Q8_0,
-        ..Shape::default()
-    };
-    let typed = |tensor_type| Shape {
-        tensor_type,
-        ..plain.clone()
-    };
-    let qat = Shape {
-        name: "Gemma 4 Tiny It Qat",
-        ..plain.clone()
-    };
+    let plain = Shape { tensor_type: GgmlType::Q8_0, ..Shape::default() };
+    let typed = |tensor_type| Shape { tensor_type, ..plain.clone() };
+    let qat = Shape { name: "Gemma 4 Tiny It Qat", ..plain.clone() };
     let target_of = |shape: &Shape, name: &str| {
         let mut target = model(&shape.target());
         target.path = PathBuf::from(name);
@@ -457,10 +304,7 @@ fn of_several_that_fit_the_best_is_taken_and_the_reason_told() {
         candidate("gemma-4-tiny-it-qat-mtp-Q8_0.gguf", &qat, Distance::Parent),
     ];
     let (name, reason) = chosen(&target, &both);
-    assert!(
-        name.contains("qat") && reason.contains("QAT like the target"),
-        "{reason}"
-    );
+    assert!(name.contains("qat") && reason.contains("QAT like the target"), "{reason}");
     let (_, reason) = chosen(&target, &both[..1]);
     assert!(reason.contains("expect fewer accepted"), "{reason}");
     let (name, _) = chosen(&target_of(&plain, "gemma-4-tiny-it-Q8_0.gguf"), &both);
@@ -474,10 +318,7 @@ fn of_several_that_fit_the_best_is_taken_and_the_reason_told() {
             candidate("mtp-gemma-4-tiny-coder-it-F16.gguf", &typed(GgmlType::F16), near),
         ],
     );
-    assert!(
-        name.contains("coder") && reason.contains("name matches"),
-        "{reason}"
-    );
+    assert!(name.contains("coder") && reason.contains("name matches"), "{reason}");
 
     let (name, reason) = chosen(
         &target,
@@ -499,10 +340,7 @@ fn of_several_that_fit_the_best_is_taken_and_the_reason_told() {
 
     let (name, reason) = chosen(
         &target,
-        &[
-            candidate("mtp-b.gguf", &plain, Distance::Parent),
-            candidate("mtp-c.gguf", &plain, near),
-        ],
+        &[candidate("mtp-b.gguf", &plain, Distance::Parent), candidate("mtp-c.gguf", &plain, near)],
     );
     assert!(name == "mtp-c.gguf" && reason.contains("nearest"), "{reason}");
 }

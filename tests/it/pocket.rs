@@ -9,7 +9,9 @@ use slipstream::request::{DraftLength, SamplingSettings, Speculation};
 use slipstream::sampling::Sampler;
 use slipstream::token::{Position, TokenId};
 
-use crate::drive::{Driver, chat, drafter_file, greedy, model, mtp, raw, seeded, settings, target_file, user};
+use crate::drive::{
+    Driver, chat, drafter_file, greedy, model, mtp, raw, seeded, settings, target_file, user,
+};
 
 const QUESTIONS: &[&str] = &["What is a lantern?", "Define courage.", "hello", "Use river in a sentence."];
 
@@ -22,7 +24,10 @@ fn texts(plan: DrafterPlan, length: u32) -> Vec<(String, Vec<TokenId>)> {
         .flat_map(|question| samplings.iter().map(move |sampling| (question, sampling)))
         .map(|(question, sampling)| {
             let heard = driver.ask(chat(vec![user(question)], sampling.clone(), 80));
-            (format!("{question} seed {} temp {}", sampling.seed, sampling.temperature), heard.reply().tokens.clone())
+            (
+                format!("{question} seed {} temp {}", sampling.seed, sampling.temperature),
+                heard.reply().tokens.clone(),
+            )
         })
         .collect()
 }
@@ -58,7 +63,8 @@ fn explain_difference(what: &str, expected: &[TokenId], got: &[TokenId], how: &s
         panic!("{what}, {how}: one text ends where the other goes on, at token {at}");
     };
     let backend = Backend::start(None).expect("llama.cpp starts");
-    let target = Model::load(backend, &target_file(), &ModelSettings::default(), &mut |_| true).expect("loads");
+    let target =
+        Model::load(backend, &target_file(), &ModelSettings::default(), &mut |_| true).expect("loads");
     let question = what.split(" seed ").next().expect("the question");
     let templates = Templates::of(&target, None).expect("a template");
     let rendered = templates.render(&[user(question)], false).expect("renders");
@@ -142,7 +148,8 @@ fn a_cancelled_reply_is_kept_and_the_chat_goes_on() {
 #[test]
 fn a_full_context_ends_the_reply_cleanly() {
     for (plan, length) in [(mtp(), 4), (DrafterPlan::None, 0), (DrafterPlan::Model(target_file()), 4)] {
-        let driver = Driver::start(slipstream::engine::EngineSettings { context: 256, ..settings(plan, length) });
+        let driver =
+            Driver::start(slipstream::engine::EngineSettings { context: 256, ..settings(plan, length) });
         let cells = driver.ready.context_size;
         let heard = driver.ask(raw("The", greedy(), None));
         let reply = heard.reply();
@@ -213,7 +220,10 @@ fn a_long_prompt_is_read_in_micro_batches_and_can_be_cancelled_between_them() {
     });
     assert_eq!(cancelled.reply().stop_reason, StopReason::Cancelled);
     assert!(cancelled.reply().tokens.is_empty());
-    assert!(cancelled.reply().counters.context_used < cancelled.reply().prompt_tokens, "it was not read to its end");
+    assert!(
+        cancelled.reply().counters.context_used < cancelled.reply().prompt_tokens,
+        "it was not read to its end"
+    );
     // What was read is not lost, and the same question is answered as if nothing had happened.
     let again = driver.ask(raw(&other, greedy(), Some(12)));
     assert!(again.prefills[0].reused >= 512);
@@ -276,7 +286,8 @@ fn a_broken_drafter_leaves_plain_decoding_and_its_reason() {
 
 #[test]
 fn a_drafter_is_no_model_and_a_model_no_drafter() {
-    let as_model = slipstream::engine::EngineSettings { model: drafter_file(), ..settings(DrafterPlan::None, 0) };
+    let as_model =
+        slipstream::engine::EngineSettings { model: drafter_file(), ..settings(DrafterPlan::None, 0) };
     let failure = Driver::try_start(as_model).err().expect("refused");
     assert!(failure.message.contains("it is a drafter"), "{}", failure.message);
     assert_eq!((failure.code, failure.fatal), (3, true));
@@ -320,7 +331,8 @@ fn a_draft_context_created_late_does_not_erase_the_target() {
 #[test]
 fn limits_are_errors_not_aborts() {
     let backend = Backend::start(None).expect("llama.cpp starts");
-    let target = Model::load(backend, &target_file(), &ModelSettings::default(), &mut |_| true).expect("loads");
+    let target =
+        Model::load(backend, &target_file(), &ModelSettings::default(), &mut |_| true).expect("loads");
     let mut context = context(&target, 256);
     let size = target.vocab().size() as i32;
     assert!(context.decode(&[TokenId(size)], 1).is_err(), "a token out of range");
@@ -351,7 +363,8 @@ fn the_streamed_split_is_the_parsers_split() {
     use slipstream::engine::{Reasoning, TextStream};
     use slipstream::token::Origin;
     let backend = Backend::start(None).expect("llama.cpp starts");
-    let target = Model::load(backend, &target_file(), &ModelSettings::default(), &mut |_| true).expect("loads");
+    let target =
+        Model::load(backend, &target_file(), &ModelSettings::default(), &mut |_| true).expect("loads");
     let templates = Templates::of(&target, Some(THINKING_TEMPLATE)).expect("compiles");
     let mut rendered = templates.render(&[user("hello")], true).expect("renders");
     assert!(rendered.prompt().contains("<|think|>"), "{:?}", rendered.prompt());
@@ -378,11 +391,16 @@ fn the_streamed_split_is_the_parsers_split() {
 #[test]
 fn the_pocket_pairs_own_template_makes_gemma_turns() {
     let backend = Backend::start(None).expect("llama.cpp starts");
-    let target = Model::load(backend, &target_file(), &ModelSettings::default(), &mut |_| true).expect("loads");
+    let target =
+        Model::load(backend, &target_file(), &ModelSettings::default(), &mut |_| true).expect("loads");
     let templates = Templates::of(&target, None).expect("a template");
     assert!(templates.is_explicit());
     let rendered = templates.render(&[user("hello")], false).expect("renders");
-    assert!(rendered.prompt().ends_with("<|turn>user\nhello<turn|>\n<|turn>model\n"), "{:?}", rendered.prompt());
+    assert!(
+        rendered.prompt().ends_with("<|turn>user\nhello<turn|>\n<|turn>model\n"),
+        "{:?}",
+        rendered.prompt()
+    );
     // The special texts become the special tokens, one each.
     let vocab = target.vocab();
     let tokens = vocab.tokenize("<|turn>user<turn|>", true).expect("tokenizes");
@@ -395,7 +413,8 @@ fn the_pocket_pairs_own_template_makes_gemma_turns() {
 #[test]
 fn first_tokens_over_many_seeds_follow_the_targets_distribution() {
     let backend = Backend::start(None).expect("llama.cpp starts");
-    let target = Model::load(backend, &target_file(), &ModelSettings::default(), &mut |_| true).expect("loads");
+    let target =
+        Model::load(backend, &target_file(), &ModelSettings::default(), &mut |_| true).expect("loads");
     let text = target.vocab().tokenize("The", true).expect("tokenizes");
     let row = last_row(&target, &text, 1);
     let settings = SamplingSettings::default();

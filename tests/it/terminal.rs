@@ -22,12 +22,7 @@ struct Run {
 
 impl Run {
     fn start(columns: u16, rows: u16, arguments: &[&str]) -> Run {
-        let size = PtySize {
-            rows,
-            cols: columns,
-            pixel_width: 0,
-            pixel_height: 0,
-        };
+        let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).unwrap();
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_slipstream"));
         command.args(["chat", "pocket"]);
@@ -49,12 +44,7 @@ impl Run {
                 shown.lock().unwrap().process(&buffer[..count]);
             }
         });
-        Run {
-            child,
-            master: pair.master,
-            keyboard,
-            terminal,
-        }
+        Run { child, master: pair.master, keyboard, terminal }
     }
 
     fn keys(&mut self, keys: &str) {
@@ -63,14 +53,7 @@ impl Run {
     }
 
     fn resize(&mut self, columns: u16, rows: u16) {
-        self.master
-            .resize(PtySize {
-                rows,
-                cols: columns,
-                pixel_width: 0,
-                pixel_height: 0,
-            })
-            .unwrap();
+        self.master.resize(PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 }).unwrap();
         self.terminal.lock().unwrap().screen_mut().set_size(rows, columns);
     }
 
@@ -147,18 +130,14 @@ fn a_chat_from_start_to_end() {
     run.keys("What is a river?");
     run.wait_for("› What is a river?");
     // The terminal's own cursor is at the caret: row 22 of 24, after the prompt and sixteen letters.
-    run.wait("cursor at the caret", |screen| {
-        !screen.hide_cursor() && screen.cursor_position() == (22, 18)
-    });
+    run.wait("cursor at the caret", |screen| !screen.hide_cursor() && screen.cursor_position() == (22, 18));
     run.keys("\r");
     run.wait_for(" you");
     run.wait("a reply", replied);
     run.keys("/help\r");
     run.wait_for("Ctrl+J, Shift+Enter");
     run.keys("\x1b");
-    run.wait("the help closed", |screen| {
-        !screen.contents().contains("Ctrl+J, Shift+Enter")
-    });
+    run.wait("the help closed", |screen| !screen.contents().contains("Ctrl+J, Shift+Enter"));
     run.keys("\x04");
     assert_eq!(run.end().exit_code(), 0);
 }
@@ -171,9 +150,7 @@ fn escape_stops_a_reply_and_the_chat_goes_on() {
     run.wait_for("speculation");
     run.keys("What is a mountain?\r");
     run.wait_for("Esc stop");
-    run.wait("text of the model", |screen| {
-        screen.contents().contains("t/s  acc")
-    });
+    run.wait("text of the model", |screen| screen.contents().contains("t/s  acc"));
     run.keys("\x1b");
     run.wait_for("stopped · ");
     run.keys("/new\r");
@@ -183,9 +160,7 @@ fn escape_stops_a_reply_and_the_chat_goes_on() {
     run.keys("\x03");
     run.wait_for("stopped · ");
     // Past the two seconds in which it would count as the second press.
-    run.wait("the end of the notice", |screen| {
-        !screen.contents().contains("again to quit")
-    });
+    run.wait("the end of the notice", |screen| !screen.contents().contains("again to quit"));
     run.keys("\x03");
     run.wait_for("Ctrl+C again to quit");
     run.keys("\x03");
@@ -199,10 +174,7 @@ fn a_paste_is_one_event_and_sends_nothing() {
     run.keys("\x1b[200~first line\r\nsecond\x1b[31m line\x1b[201~!");
     run.wait_for("second line!");
     let contents = run.terminal.lock().unwrap().screen().contents();
-    assert!(
-        contents.contains("› first line") && !contents.contains(" you\n"),
-        "{contents}"
-    );
+    assert!(contents.contains("› first line") && !contents.contains(" you\n"), "{contents}");
     run.keys("\x03\x04");
     assert_eq!(run.end().exit_code(), 0);
 }
@@ -212,9 +184,7 @@ fn twenty_by_five_is_usable_and_less_says_so() {
     let mut run = Run::start(20, 5, &[]);
     run.wait_for("›");
     run.keys("What is a dog?\r");
-    run.wait("a reply", |screen| {
-        screen.contents().contains("○ ") && screen.contents().contains("t/s")
-    });
+    run.wait("a reply", |screen| screen.contents().contains("○ ") && screen.contents().contains("t/s"));
     assert!(run.terminal.lock().unwrap().screen().contents().contains('›'));
     run.resize(18, 2);
     run.wait_for("terminal too small");
@@ -233,13 +203,7 @@ fn a_signal_restores_the_terminal() {
         run.keys("What is a cloud?\r");
         run.wait_for("Esc stop");
         let process = run.child.process_id().unwrap().to_string();
-        assert!(
-            std::process::Command::new("kill")
-                .args([name, &process])
-                .status()
-                .unwrap()
-                .success()
-        );
+        assert!(std::process::Command::new("kill").args([name, &process]).status().unwrap().success());
         assert_eq!(run.end().exit_code(), code, "after kill {name}");
     }
 }

@@ -34,10 +34,7 @@ impl Session {
         let start = Start {
             title: "pocket".into(),
             sampling: SamplingSettings::default(),
-            speculation: Speculation {
-                length: DraftLength::Fixed(3),
-                p_min: 0.0,
-            },
+            speculation: Speculation { length: DraftLength::Fixed(3), p_min: 0.0 },
             n_max: 4,
             system: None,
             thinking: false,
@@ -46,11 +43,7 @@ impl Session {
             ignore_end_of_turn: false,
         };
         let terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
-        Session {
-            state: State::new(start),
-            terminal,
-            effects: Vec::new(),
-        }
+        Session { state: State::new(start), terminal, effects: Vec::new() }
     }
 
     /// Loaded, the greeting cleared away.
@@ -83,14 +76,7 @@ impl Session {
     /// Types `text`; a newline in it is Enter.
     fn keys(&mut self, text: &str) {
         for c in text.chars() {
-            self.press(
-                if c == '\n' {
-                    KeyCode::Enter
-                } else {
-                    KeyCode::Char(c)
-                },
-                NONE,
-            );
+            self.press(if c == '\n' { KeyCode::Enter } else { KeyCode::Char(c) }, NONE);
         }
     }
 
@@ -108,9 +94,7 @@ impl Session {
         self.terminal.autoresize().unwrap();
         let size = self.terminal.size().unwrap();
         view::fit(&mut self.state, size.width, size.height);
-        self.terminal
-            .draw(|frame| view::draw(&self.state, Theme::new(false), frame))
-            .unwrap();
+        self.terminal.draw(|frame| view::draw(&self.state, Theme::new(false), frame)).unwrap();
     }
 
     /// The whole screen, without spaces at the ends of its lines.
@@ -178,11 +162,7 @@ fn loaded() -> Ready {
         context_size: 4096,
         quantization: "Q8_0".into(),
         memory_bytes: 23_000_000,
-        speculation: SpeculationState {
-            on: true,
-            length: 3,
-            reason: None,
-        },
+        speculation: SpeculationState { on: true, length: 3, reason: None },
     }
 }
 
@@ -212,20 +192,12 @@ fn whole(text: &str, reasoning: &str, stop_reason: StopReason) -> Reply {
         prompt_time: Duration::from_millis(400),
         first_token: Duration::from_millis(420),
         counters: counters(),
-        speculation: SpeculationState {
-            on: true,
-            length: 3,
-            reason: None,
-        },
+        speculation: SpeculationState { on: true, length: 3, reason: None },
     }
 }
 
 fn piece(channel: Channel, text: &str) -> Event {
-    Event::Text(Text {
-        channel,
-        text: text.into(),
-        origin: Origin::Target,
-    })
+    Event::Text(Text { channel, text: text.into(), origin: Origin::Target })
 }
 
 fn failure(fatal: bool) -> Failure {
@@ -238,17 +210,11 @@ fn failure(fatal: bool) -> Failure {
 }
 
 fn user(text: &str) -> Message {
-    Message {
-        role: Role::User,
-        text: text.into(),
-    }
+    Message { role: Role::User, text: text.into() }
 }
 
 fn model(text: &str) -> Message {
-    Message {
-        role: Role::Model,
-        text: text.into(),
-    }
+    Message { role: Role::Model, text: text.into() }
 }
 
 /// Compares screens; the expected one begins on the line after the opening quote.
@@ -263,18 +229,9 @@ fn same(screen: &str, expected: &str) {
 #[test]
 fn loading_shows_files_and_bars() {
     let mut session = Session::loading(50, 5);
-    session.event(Event::Loading {
-        what: "/models/pocket.gguf".into(),
-        fraction: 1.0,
-    });
-    session.event(Event::Loading {
-        what: "/models/pocket-mtp.gguf".into(),
-        fraction: 0.25,
-    });
-    session.event(Event::Loading {
-        what: "/models/pocket-mtp.gguf".into(),
-        fraction: 0.5,
-    });
+    session.event(Event::Loading { what: "/models/pocket.gguf".into(), fraction: 1.0 });
+    session.event(Event::Loading { what: "/models/pocket-mtp.gguf".into(), fraction: 0.25 });
+    session.event(Event::Loading { what: "/models/pocket-mtp.gguf".into(), fraction: 0.5 });
     session.keys("hi");
     same(
         &session.screen(),
@@ -294,11 +251,7 @@ fn a_whole_turn_on_a_small_screen() {
     let mut session = Session::ready(60, 12);
     session.keys("Hello there\n");
     assert_eq!(session.messages(), [user("Hello there")]);
-    session.event(Event::Prefill(Prefill {
-        done: 8,
-        total: 20,
-        reused: 0,
-    }));
+    session.event(Event::Prefill(Prefill { done: 8, total: 20, reused: 0 }));
     same(
         &session.screen(),
         "
@@ -316,11 +269,7 @@ fn a_whole_turn_on_a_small_screen() {
 ● reading 8/20  draft 3 | ctx 0% | Esc stop  ? help",
     );
     session.event(piece(Channel::Answer, "Hi! What can I do for you on this fine "));
-    let half = Counters {
-        predicted: 1,
-        elapsed: Duration::from_secs(1),
-        ..counters()
-    };
+    let half = Counters { predicted: 1, elapsed: Duration::from_secs(1), ..counters() };
     session.event(Event::Progress(half));
     session.event(Event::Progress(counters()));
     session.keys("next");
@@ -419,11 +368,7 @@ fn narrow_screens_have_it_as_an_overlay() {
     );
     session.press(KeyCode::Esc, NONE);
     assert!(!session.screen().contains("speculation"));
-    assert_eq!(
-        session.effects().len(),
-        1,
-        "Esc closed the panel, and did not stop the reply"
-    );
+    assert_eq!(session.effects().len(), 1, "Esc closed the panel, and did not stop the reply");
 }
 
 #[test]
@@ -456,17 +401,10 @@ fn reasoning_folds_to_a_line() {
     let mut session = Session::ready(40, 12);
     session.keys("why?\n");
     session.event(piece(Channel::Reasoning, "Let me think."));
-    session.event(Event::Progress(Counters {
-        predicted: 5,
-        ..counters()
-    }));
+    session.event(Event::Progress(Counters { predicted: 5, ..counters() }));
     assert!(session.screen().contains("▸ thinking (5 tokens)"));
     session.event(piece(Channel::Answer, "Because."));
-    session.event(Event::Done(whole(
-        "Because.",
-        "Let me think.",
-        StopReason::EndOfTurn,
-    )));
+    session.event(Event::Done(whole("Because.", "Let me think.", StopReason::EndOfTurn)));
     assert!(session.screen().contains("▸ thought (5 tokens)\n Because."));
     session.control('t');
     same(
@@ -486,11 +424,7 @@ fn reasoning_folds_to_a_line() {
 ○ 30.0 t/s  acc 71%  len 2.4 | ctx 26%",
     );
     session.keys("and?\n");
-    assert_eq!(
-        session.messages(),
-        [user("why?"), model("Because."), user("and?")],
-        "without the reasoning"
-    );
+    assert_eq!(session.messages(), [user("why?"), model("Because."), user("and?")], "without the reasoning");
 }
 
 #[test]
@@ -525,10 +459,7 @@ fn foreign_sequences_never_reach_a_cell() {
     session.tell(Msg::Paste("a\u{1b}[2Jb\u{7}\r\nc\td\u{202e}".into()));
     assert_eq!(session.state.composer.text(), "ab\nc   d");
     session.press(KeyCode::Enter, NONE);
-    session.event(piece(
-        Channel::Answer,
-        "x\u{1b}]0;title\u{7}y\u{1b}[31mz\u{9b}5m\u{0}!",
-    ));
+    session.event(piece(Channel::Answer, "x\u{1b}]0;title\u{7}y\u{1b}[31mz\u{9b}5m\u{0}!"));
     let screen = session.screen();
     assert!(screen.contains("xyz!"), "{screen}");
     assert!(!screen.contains("title") && !screen.contains('\u{1b}'));
@@ -557,38 +488,19 @@ fn the_help_comes_from_the_tables() {
     session.press(KeyCode::Esc, NONE);
     assert!(!session.screen().contains("Ctrl+J"));
     session.keys("what?");
-    assert_eq!(
-        session.state.composer.text(),
-        "what?",
-        "? is text in an input that is not empty"
-    );
+    assert_eq!(session.state.composer.text(), "what?", "? is text in an input that is not empty");
 }
 
 #[test]
 fn the_status_says_why_it_does_not_speculate() {
     let mut session = Session::loading(80, 6);
-    let speculation = SpeculationState {
-        on: false,
-        length: 0,
-        reason: Some("no drafter fits this model".into()),
-    };
-    session.event(Event::Ready(Ready {
-        drafter: None,
-        draft_kind: "none",
-        speculation,
-        ..loaded()
-    }));
+    let speculation =
+        SpeculationState { on: false, length: 0, reason: Some("no drafter fits this model".into()) };
+    session.event(Event::Ready(Ready { drafter: None, draft_kind: "none", speculation, ..loaded() }));
     let screen = session.screen();
-    assert!(
-        screen.ends_with("○ ready  draft off: no drafter fits this model | ctx 0% | ? help"),
-        "{screen}"
-    );
+    assert!(screen.ends_with("○ ready  draft off: no drafter fits this model | ctx 0% | ? help"), "{screen}");
     session.keys("/why\n");
-    assert!(
-        session
-            .screen()
-            .contains("Speculation is off: no drafter fits this model.")
-    );
+    assert!(session.screen().contains("Speculation is off: no drafter fits this model."));
 }
 
 // -- keys and commands
@@ -603,11 +515,7 @@ fn escape_stops_and_the_part_that_was_written_is_kept() {
     assert_eq!(session.effects(), [Effect::Cancel]);
     assert!(session.screen().contains("● stopping"));
     session.event(Event::Progress(counters()));
-    assert_eq!(
-        session.effects(),
-        [Effect::Cancel],
-        "asked again while the reply goes on"
-    );
+    assert_eq!(session.effects(), [Effect::Cancel], "asked again while the reply goes on");
     session.event(Event::Done(whole("Once upon", "", StopReason::Cancelled)));
     assert!(session.screen().contains(" stopped · 30.0 t/s"));
     session.keys("on\n");
@@ -657,11 +565,7 @@ fn interrupt_stops_then_quits_within_two_seconds() {
     assert_eq!(session.effects(), []);
     session.at(14.0);
     session.control('c');
-    let quit = [
-        Effect::Cancel,
-        Effect::Send(Command::Shutdown),
-        Effect::Exit(Exit::Interrupted),
-    ];
+    let quit = [Effect::Cancel, Effect::Send(Command::Shutdown), Effect::Exit(Exit::Interrupted)];
     assert_eq!(session.effects(), quit);
     assert_eq!(Exit::Interrupted.code(), 130);
     assert_eq!(Exit::Signal(15).code(), 143);
@@ -703,11 +607,7 @@ fn what_is_typed_while_a_reply_runs_waits() {
     session.keys("next\n");
     assert_eq!(session.effects(), []);
     assert_eq!(session.state.composer.text(), "next");
-    assert!(
-        session
-            .screen()
-            .contains("! a reply is being written: Esc stops it")
-    );
+    assert!(session.screen().contains("! a reply is being written: Esc stops it"));
     session.reply("done");
     session.press(KeyCode::Enter, NONE);
     assert_eq!(session.messages(), [user("go"), model("done"), user("next")]);
@@ -731,19 +631,10 @@ fn the_history_comes_back_with_up() {
 #[test]
 fn draft_commands_reach_the_engine_and_its_answer_is_echoed() {
     let mut session = Session::ready(60, 12);
-    let asks = |length, p_min| {
-        [Effect::Send(Command::SetSpeculation(Speculation {
-            length,
-            p_min,
-        }))]
-    };
+    let asks = |length, p_min| [Effect::Send(Command::SetSpeculation(Speculation { length, p_min }))];
     session.keys("/draft 2\n");
     assert_eq!(session.effects(), asks(DraftLength::Fixed(2), 0.0));
-    session.event(Event::Speculation(SpeculationState {
-        on: true,
-        length: 2,
-        reason: None,
-    }));
+    session.event(Event::Speculation(SpeculationState { on: true, length: 2, reason: None }));
     assert!(session.screen().contains("draft on: up to 2 a round"));
     session.keys("/draft on\n");
     assert_eq!(session.effects(), asks(DraftLength::Fixed(4), 0.0));
@@ -751,15 +642,9 @@ fn draft_commands_reach_the_engine_and_its_answer_is_echoed() {
     assert_eq!(session.effects(), asks(DraftLength::Off, 0.0));
     session.keys("/pmin 0.5\n");
     assert_eq!(session.effects(), asks(DraftLength::Off, 0.5));
-    for wrong in [
-        "/draft 99\n",
-        "/draft x\n",
-        "/draft -1\n",
-        "/pmin 2\n",
-        "/pmin nan\n",
-        "/draft\n",
-        "/pmin\n",
-    ] {
+    for wrong in
+        ["/draft 99\n", "/draft x\n", "/draft -1\n", "/pmin 2\n", "/pmin nan\n", "/draft\n", "/pmin\n"]
+    {
         session.keys(wrong);
         assert_eq!(session.effects(), [], "{wrong}");
     }
@@ -781,15 +666,9 @@ fn settings_go_into_the_next_request() {
         session.keys(&format!("{line}\n"));
     }
     // None of these is a value: nothing changes.
-    for line in [
-        "/set",
-        "/set temp",
-        "/set temp hot",
-        "/set top_k -1",
-        "/set top_p 1.5",
-        "/set colour red",
-        "/think",
-    ] {
+    for line in
+        ["/set", "/set temp", "/set temp hot", "/set top_k -1", "/set top_p 1.5", "/set colour red", "/think"]
+    {
         session.keys(&format!("{line}\n"));
     }
     session.keys("go\n");
@@ -804,27 +683,12 @@ fn settings_go_into_the_next_request() {
         seed: 7,
     };
     assert_eq!(request.sampling, expected);
-    let system = Message {
-        role: Role::System,
-        text: "Be brief.".into(),
-    };
-    assert_eq!(
-        request.prompt,
-        Prompt::Chat {
-            messages: vec![system, user("go")],
-            thinking: true
-        }
-    );
+    let system = Message { role: Role::System, text: "Be brief.".into() };
+    assert_eq!(request.prompt, Prompt::Chat { messages: vec![system, user("go")], thinking: true });
     session.reply("gone");
     session.keys("/system none\n/think off\nagain\n");
     let messages = vec![user("go"), model("gone"), user("again")];
-    assert_eq!(
-        session.request().prompt,
-        Prompt::Chat {
-            messages,
-            thinking: false
-        }
-    );
+    assert_eq!(session.request().prompt, Prompt::Chat { messages, thinking: false });
 }
 
 #[test]
@@ -838,13 +702,7 @@ fn conversations_are_undone_asked_again_and_forgotten() {
     session.keys("/regen\n");
     let request = session.request();
     assert_eq!(request.sampling.seed, 1, "the same seed would give the same text");
-    assert_eq!(
-        request.prompt,
-        Prompt::Chat {
-            messages: vec![user("one")],
-            thinking: false
-        }
-    );
+    assert_eq!(request.prompt, Prompt::Chat { messages: vec![user("one")], thinking: false });
     session.reply("three");
     session.keys("four\n");
     assert_eq!(session.messages(), [user("one"), model("three"), user("four")]);
@@ -852,10 +710,7 @@ fn conversations_are_undone_asked_again_and_forgotten() {
     session.keys("/undo\n");
     assert_eq!(session.state.composer.text(), "four");
     session.keys("teen\n");
-    assert_eq!(
-        session.messages(),
-        [user("one"), model("three"), user("fourteen")]
-    );
+    assert_eq!(session.messages(), [user("one"), model("three"), user("fourteen")]);
     session.reply("six");
     session.keys("/new\nseven\n");
     assert_eq!(session.messages(), [user("seven")]);
@@ -871,11 +726,7 @@ fn conversations_are_undone_asked_again_and_forgotten() {
 fn unknown_commands_name_the_nearest_and_two_slashes_are_one() {
     let mut session = Session::ready(80, 12);
     session.keys("/thnk on\n");
-    assert!(
-        session
-            .screen()
-            .contains("there is no command /thnk; the nearest is /think")
-    );
+    assert!(session.screen().contains("there is no command /thnk; the nearest is /think"));
     session.keys("//etc/hosts is what?\n");
     assert_eq!(session.messages(), [user("/etc/hosts is what?")]);
     session.keys("/dr");
@@ -946,12 +797,8 @@ fn any_step() -> impl Strategy<Value = Step> {
     ];
     let modifiers = prop::sample::select(vec![NONE, NONE, CONTROL, KeyModifiers::ALT, KeyModifiers::SHIFT]);
     let channel = prop::sample::select(vec![Channel::Answer, Channel::Reasoning]);
-    let name = prop::sample::select(
-        slipstream::tui::commands::COMMANDS
-            .iter()
-            .map(|c| c.name)
-            .collect::<Vec<_>>(),
-    );
+    let name =
+        prop::sample::select(slipstream::tui::commands::COMMANDS.iter().map(|c| c.name).collect::<Vec<_>>());
     prop_oneof![
         (1u16..=300, 1u16..=100).prop_map(|(columns, rows)| Step::Size(columns, rows)),
         (1u16..=30, 1u16..=12).prop_map(|(columns, rows)| Step::Size(columns, rows)),
@@ -978,23 +825,13 @@ fn any_step() -> impl Strategy<Value = Step> {
             }
         ),
         (text, text).prop_map(|(answer, reasoning)| {
-            say(Msg::Engine(Event::Done(whole(
-                &answer,
-                &reasoning,
-                StopReason::ContextFull,
-            ))))
+            say(Msg::Engine(Event::Done(whole(&answer, &reasoning, StopReason::ContextFull))))
         }),
         Just(say(Msg::Engine(Event::Failed(failure(false))))),
-        any::<f32>().prop_map(|fraction| say(Msg::Engine(Event::Loading {
-            what: "日本.gguf".into(),
-            fraction
-        }))),
+        any::<f32>()
+            .prop_map(|fraction| say(Msg::Engine(Event::Loading { what: "日本.gguf".into(), fraction }))),
         (any::<bool>(), any::<u32>(), proptest::option::of(text)).prop_map(|(on, length, reason)| {
-            say(Msg::Engine(Event::Speculation(SpeculationState {
-                on,
-                length,
-                reason,
-            })))
+            say(Msg::Engine(Event::Speculation(SpeculationState { on, length, reason })))
         }),
         Just(say(Msg::Act(keys::Action::Send))),
     ]

@@ -21,10 +21,7 @@ pub fn rows(state: &State, columns: u16) -> Rows {
 
 /// Draws the rows around the caret.
 pub fn draw(state: &State, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
-    let Rows {
-        rows,
-        caret: (row, column),
-    } = rows(state, area.width);
+    let Rows { rows, caret: (row, column) } = rows(state, area.width);
     let height = usize::from(area.height);
     // The caret's row is in view, as low as it can be.
     let first = (row + 1).saturating_sub(height);
@@ -37,10 +34,7 @@ pub fn draw(state: &State, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
         frame.render_widget(line, Rect { y, height: 1, ..area });
     }
     if !matches!(state.overlay, Overlay::Help(_)) {
-        let x = area.x
-            + INDENT
-                .saturating_add(u16::try_from(column).unwrap_or(u16::MAX))
-                .min(area.width - 1);
+        let x = area.x + INDENT.saturating_add(u16::try_from(column).unwrap_or(u16::MAX)).min(area.width - 1);
         let y = area.y + u16::try_from(row - first).unwrap_or(0).min(area.height - 1);
         frame.set_cursor_position(Position { x, y });
     }

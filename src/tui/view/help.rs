@@ -15,28 +15,13 @@ const LEFT: usize = 22;
 #[must_use]
 pub fn lines() -> Vec<(String, &'static str)> {
     let mut lines = vec![("keys (Esc closes this, Up and Down scroll)".to_string(), "")];
-    lines.extend(
-        BINDINGS
-            .iter()
-            .filter(|b| !b.shown.is_empty())
-            .map(|b| (b.shown.to_string(), b.does)),
-    );
+    lines.extend(BINDINGS.iter().filter(|b| !b.shown.is_empty()).map(|b| (b.shown.to_string(), b.does)));
     lines.extend(EDITING.iter().map(|(shown, does)| ((*shown).to_string(), *does)));
     lines.push((String::new(), ""));
     lines.push(("commands (// sends a literal slash)".to_string(), ""));
-    lines.extend(
-        COMMANDS
-            .iter()
-            .filter(|command| !command.does.is_empty())
-            .map(|command| {
-                (
-                    format!("/{} {}", command.name, command.takes)
-                        .trim_end()
-                        .to_string(),
-                    command.does,
-                )
-            }),
-    );
+    lines.extend(COMMANDS.iter().filter(|command| !command.does.is_empty()).map(|command| {
+        (format!("/{} {}", command.name, command.takes).trim_end().to_string(), command.does)
+    }));
     lines
 }
 
@@ -49,10 +34,7 @@ pub fn draw(top: usize, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
             Line::from(Span::styled(format!(" {left}"), theme.title()))
         } else {
             Line::from(vec![
-                Span::styled(
-                    format!(" {left:<LEFT$} "),
-                    theme.tone(crate::tui::entry::Tone::Label),
-                ),
+                Span::styled(format!(" {left:<LEFT$} "), theme.tone(crate::tui::entry::Tone::Label)),
                 Span::raw(right),
             ])
         };

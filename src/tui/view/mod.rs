@@ -77,9 +77,7 @@ pub fn fit(state: &mut State, columns: u16, rows: u16) {
     state.columns = columns;
     if let Some(areas) = areas(state, Rect::new(0, 0, columns, rows)) {
         let inner = transcript::inner(areas.transcript);
-        state
-            .transcript
-            .fit(usize::from(inner.width), usize::from(inner.height));
+        state.transcript.fit(usize::from(inner.width), usize::from(inner.height));
     }
 }
 
@@ -112,19 +110,12 @@ pub fn draw(state: &State, theme: Theme, frame: &mut Frame<'_>) {
         Overlay::Panel => {
             let area = areas.transcript;
             let columns = PANEL.min(area.width);
-            let area = Rect {
-                x: area.width - columns,
-                width: columns,
-                ..area
-            };
+            let area = Rect { x: area.width - columns, width: columns, ..area };
             uncover(frame, area);
             stats::draw(state, theme, frame, area);
         }
         Overlay::Help(top) => {
-            let area = Rect {
-                height: screen.height - 1,
-                ..screen
-            };
+            let area = Rect { height: screen.height - 1, ..screen };
             uncover(frame, area);
             help::draw(top, theme, frame, area);
         }
@@ -152,10 +143,7 @@ fn header(state: &State, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
     let line = Line::from(vec![
         Span::styled(" slipstream", theme.title()),
         Span::raw("  "),
-        Span::raw(shorten(
-            &model,
-            usize::from(area.width).saturating_sub(16 + quantization.len()),
-        )),
+        Span::raw(shorten(&model, usize::from(area.width).saturating_sub(16 + quantization.len()))),
         Span::raw("  "),
         Span::styled(quantization, theme.quiet()),
     ]);
@@ -172,10 +160,7 @@ fn rule(state: &State, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
         format!(" {} ", shorten(&hint, columns.saturating_sub(4)))
     };
     let line = Line::from(vec![
-        Span::styled(
-            "─".repeat(columns.saturating_sub(width(&tail) + 1)),
-            theme.quiet(),
-        ),
+        Span::styled("─".repeat(columns.saturating_sub(width(&tail) + 1)), theme.quiet()),
         Span::styled(tail, theme.title()),
         Span::styled("─", theme.quiet()),
     ]);
@@ -197,17 +182,9 @@ pub fn below(state: &State) -> String {
 #[must_use]
 pub fn bar(share: f64, columns: usize) -> String {
     const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
-    let share = if share.is_finite() {
-        share.clamp(0.0, 1.0)
-    } else {
-        0.0
-    };
+    let share = if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 };
     // Both factors are small: the product fits by far.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss
-    )]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
     let eighths = (share * (columns * 8) as f64).round() as usize;
     format!("{}{}", "█".repeat(eighths / 8), EIGHTHS[eighths % 8])
 }

@@ -32,26 +32,16 @@ pub fn lines(state: &State, columns: usize) -> Vec<(Kind, String)> {
     out.extend(wrapped.into_iter().take(3).map(|line| (Kind::State, line)));
     let mut figure = |text: String| out.push((Kind::Figure, shorten(&text, columns)));
     if let Some(ready) = &state.ready {
-        figure(format!(
-            "drafter    {}",
-            drafter(state).unwrap_or_else(|| "none".to_string())
-        ));
+        figure(format!("drafter    {}", drafter(state).unwrap_or_else(|| "none".to_string())));
         figure(format!("kind       {}", ready.draft_kind));
     }
     let counters = &state.counters;
     figure(String::new());
     match counters.accepted_share() {
-        Some(share) => figure(format!(
-            "accepted   {:.0} % of {}",
-            share * 100.0,
-            counters.tested
-        )),
+        Some(share) => figure(format!("accepted   {:.0} % of {}", share * 100.0, counters.tested)),
         None => figure("accepted   …".to_string()),
     }
-    let positions = counters
-        .tested_by_position
-        .iter()
-        .zip(&counters.accepted_by_position);
+    let positions = counters.tested_by_position.iter().zip(&counters.accepted_by_position);
     for (place, (tested, accepted)) in positions.enumerate().take(POSITIONS) {
         if *tested > 0 {
             let share = f64::from(*accepted) / f64::from(*tested);
@@ -87,11 +77,7 @@ pub fn lines(state: &State, columns: usize) -> Vec<(Kind, String)> {
 /// Why it speculates or does not, in two sentences.
 #[must_use]
 pub fn why(state: &State) -> String {
-    let pairing = state
-        .ready
-        .as_ref()
-        .map(|ready| one_line(&ready.pairing))
-        .unwrap_or_default();
+    let pairing = state.ready.as_ref().map(|ready| one_line(&ready.pairing)).unwrap_or_default();
     let pairing = if pairing.ends_with(['.', '!', '?']) || pairing.is_empty() {
         pairing
     } else {
@@ -104,30 +90,16 @@ pub fn why(state: &State) -> String {
             Some(length) => format!(", {length:.2} tokens a round in the last reply"),
             None => String::new(),
         };
-        let reason = speculation
-            .reason
-            .as_deref()
-            .map(|r| format!(" ({})", one_line(r)))
-            .unwrap_or_default();
+        let reason = speculation.reason.as_deref().map(|r| format!(" ({})", one_line(r))).unwrap_or_default();
         return format!(
             "Speculation is on{reason}: {drafter} guesses up to {} tokens and the target checks them in one pass{so_far}. {pairing}",
             speculation.length
         );
     }
-    let reason = speculation
-        .reason
-        .as_deref()
-        .map_or_else(|| "it was turned off".to_string(), one_line);
+    let reason = speculation.reason.as_deref().map_or_else(|| "it was turned off".to_string(), one_line);
     let reason = reason.trim_end_matches('.').to_string();
-    let has_drafter = state
-        .ready
-        .as_ref()
-        .is_some_and(|ready| ready.draft_kind != "none");
-    let next = if has_drafter {
-        "/draft on turns it on.".to_string()
-    } else {
-        pairing
-    };
+    let has_drafter = state.ready.as_ref().is_some_and(|ready| ready.draft_kind != "none");
+    let next = if has_drafter { "/draft on turns it on.".to_string() } else { pairing };
     format!("Speculation is off: {reason}. {next}")
 }
 
@@ -135,9 +107,7 @@ pub fn why(state: &State) -> String {
 fn drafter(state: &State) -> Option<String> {
     let ready = state.ready.as_ref()?;
     match &ready.drafter {
-        Some(file) => Some(one_line(
-            &file.file_name().unwrap_or(file.as_os_str()).to_string_lossy(),
-        )),
+        Some(file) => Some(one_line(&file.file_name().unwrap_or(file.as_os_str()).to_string_lossy())),
         None if ready.draft_kind == "lookup" => Some("the text itself".to_string()),
         None => None,
     }
@@ -146,11 +116,7 @@ fn drafter(state: &State) -> Option<String> {
 /// Tokens per second: live while a reply is written, of the whole reply after it.
 #[must_use]
 pub fn rate(state: &State) -> Option<f64> {
-    if state.running.is_some() {
-        state.meter.rate()
-    } else {
-        state.counters.tokens_per_second()
-    }
+    if state.running.is_some() { state.meter.rate() } else { state.counters.tokens_per_second() }
 }
 
 /// Shares of the time in percent: drafting, verifying, the rest.
@@ -162,11 +128,7 @@ fn time_shares(state: &State) -> Option<(f64, f64, f64)> {
     }
     let draft = (counters.drafting.as_secs_f64() / whole).min(1.0);
     let verify = (counters.verifying.as_secs_f64() / whole).min(1.0 - draft);
-    Some((
-        draft * 100.0,
-        verify * 100.0,
-        ((1.0 - draft - verify) * 100.0).max(0.0),
-    ))
+    Some((draft * 100.0, verify * 100.0, ((1.0 - draft - verify) * 100.0).max(0.0)))
 }
 
 /// A count of tokens, short: `412`, `4.1k`, `128k`.
@@ -183,11 +145,7 @@ fn bytes(count: u64) -> String {
     // A display figure of three digits: the lost bits are far below it.
     #[expect(clippy::cast_precision_loss)]
     let count = count as f64;
-    if count >= 1e9 {
-        format!("{:.1} GB", count / 1e9)
-    } else {
-        format!("{:.0} MB", count / 1e6)
-    }
+    if count >= 1e9 { format!("{:.1} GB", count / 1e9) } else { format!("{:.0} MB", count / 1e6) }
 }
 
 /// Draws the panel: a rule at its left, a title, the lines.
@@ -195,14 +153,9 @@ pub fn draw(state: &State, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
     let columns = usize::from(area.width).saturating_sub(3);
     let mut content = vec![Line::from(Span::styled("speculation", theme.title()))];
     content.extend(lines(state, columns).into_iter().map(|(kind, text)| match kind {
-        Kind::State => Line::from(Span::styled(
-            text,
-            if state.speculation.on {
-                theme.live()
-            } else {
-                theme.title()
-            },
-        )),
+        Kind::State => {
+            Line::from(Span::styled(text, if state.speculation.on { theme.live() } else { theme.title() }))
+        }
         Kind::Figure => Line::from(text),
     }));
     let mut content = content.into_iter();

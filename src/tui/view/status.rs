@@ -21,10 +21,7 @@ const REASON: (usize, usize) = (70, 34);
 pub fn draw(state: &State, theme: Theme, frame: &mut Frame<'_>, area: Rect, tell_below: bool) {
     let columns = usize::from(area.width);
     if let Some((notice, _)) = &state.notice {
-        let line = Line::from(Span::styled(
-            shorten(&format!("! {notice}"), columns),
-            theme.alert(),
-        ));
+        let line = Line::from(Span::styled(shorten(&format!("! {notice}"), columns), theme.alert()));
         frame.render_widget(line, area);
         return;
     }
@@ -33,11 +30,7 @@ pub fn draw(state: &State, theme: Theme, frame: &mut Frame<'_>, area: Rect, tell
     if width(&text) > columns {
         text = compose(groups(state, REASON.1, &below), columns);
     }
-    let mark = if state.running.is_some() {
-        theme.live()
-    } else {
-        theme.quiet()
-    };
+    let mark = if state.running.is_some() { theme.live() } else { theme.quiet() };
     let (first, rest) = text.split_at(text.chars().next().map_or(0, char::len_utf8));
     frame.render_widget(Line::from(vec![Span::styled(first, mark), Span::raw(rest)]), area);
 }
@@ -90,13 +83,7 @@ fn compose(mut groups: Vec<Vec<Piece>>, columns: usize) -> String {
         let text = groups
             .iter()
             .filter(|group| !group.is_empty())
-            .map(|group| {
-                group
-                    .iter()
-                    .map(|(text, _)| text.as_str())
-                    .collect::<Vec<_>>()
-                    .join("  ")
-            })
+            .map(|group| group.iter().map(|(text, _)| text.as_str()).collect::<Vec<_>>().join("  "))
             .collect::<Vec<_>>()
             .join(" | ");
         let last = groups.iter().flatten().map(|(_, rank)| *rank).max().unwrap_or(0);
@@ -113,13 +100,7 @@ fn join(groups: &[Vec<Piece>]) -> String {
     groups
         .iter()
         .filter(|group| !group.is_empty())
-        .map(|group| {
-            group
-                .iter()
-                .map(|(text, _)| text.as_str())
-                .collect::<Vec<_>>()
-                .join("  ")
-        })
+        .map(|group| group.iter().map(|(text, _)| text.as_str()).collect::<Vec<_>>().join("  "))
         .collect::<Vec<_>>()
         .join(" | ")
 }
@@ -132,19 +113,12 @@ mod tests {
     fn pieces_are_given_up_in_order() {
         let groups = || {
             vec![
-                vec![
-                    ("● 31.8 t/s".to_string(), 0),
-                    ("acc 71%".to_string(), 2),
-                    ("len 2.4".to_string(), 4),
-                ],
+                vec![("● 31.8 t/s".to_string(), 0), ("acc 71%".to_string(), 2), ("len 2.4".to_string(), 4)],
                 vec![("ctx 26%".to_string(), 3)],
                 vec![("Esc stop".to_string(), 6), ("? help".to_string(), 7)],
             ]
         };
-        assert_eq!(
-            compose(groups(), 80),
-            "● 31.8 t/s  acc 71%  len 2.4 | ctx 26% | Esc stop  ? help"
-        );
+        assert_eq!(compose(groups(), 80), "● 31.8 t/s  acc 71%  len 2.4 | ctx 26% | Esc stop  ? help");
         assert_eq!(compose(groups(), 40), "● 31.8 t/s  acc 71%  len 2.4 | ctx 26%");
         assert_eq!(compose(groups(), 20), "● 31.8 t/s  acc 71%");
         assert_eq!(compose(groups(), 8), "● 31.8…");

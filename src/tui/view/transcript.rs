@@ -11,11 +11,7 @@ use crate::tui::theme::Theme;
 #[must_use]
 pub fn inner(area: Rect) -> Rect {
     let margin = u16::from(area.width >= 40);
-    Rect {
-        x: area.x + margin,
-        width: area.width - 2 * margin,
-        ..area
-    }
+    Rect { x: area.x + margin, width: area.width - 2 * margin, ..area }
 }
 
 /// Draws the lines in view, from the top; a short conversation begins at the top of the screen.

@@ -15,9 +15,9 @@ fn held(header: &Header) -> usize {
         .map(|entry| match &entry.value {
             Value::String(text) => text.capacity(),
             // Kept arrays are the file's own bytes.
-            Value::Array(array) => array
-                .items()
-                .map_or(0, |items| size_of_val(&items) + array.length as usize),
+            Value::Array(array) => {
+                array.items().map_or(0, |items| size_of_val(&items) + array.length as usize)
+            }
             _ => 0,
         })
         .sum();
@@ -31,11 +31,7 @@ fn held(header: &Header) -> usize {
 }
 
 fn never_worse_than_an_error(file: &[u8]) {
-    for options in [
-        ReadOptions::default(),
-        ReadOptions { keep_elements: 0 },
-        ReadOptions::EVERYTHING,
-    ] {
+    for options in [ReadOptions::default(), ReadOptions { keep_elements: 0 }, ReadOptions::EVERYTHING] {
         match Header::from_bytes(file, options) {
             Ok(header) => {
                 assert!(
