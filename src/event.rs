@@ -121,6 +121,10 @@ pub struct Counters {
     pub verifying: Duration,
     /// Tokens in the cache.
     pub context_used: u32,
+    /// Median speed of recent plain rounds, `None` until enough were measured.
+    pub plain_per_second: Option<f64>,
+    /// Speed now ÷ plain, both measured; `None` until both are.
+    pub gain: Option<f64>,
 }
 
 impl Counters {
@@ -145,14 +149,45 @@ impl Counters {
 }
 
 /// Whether speculation runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activity {
+    /// It runs.
+    On,
+    /// It was measured not to pay here, and is tried again now and then.
+    Parked,
+    /// It does not run.
+    Off,
+}
+
+impl Activity {
+    /// The word in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Activity::On => "on",
+            Activity::Parked => "parked",
+            Activity::Off => "off",
+        }
+    }
+}
+
+/// How speculation stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpeculationState {
-    /// On, or off.
-    pub on: bool,
+    /// Whether it runs.
+    pub activity: Activity,
     /// Guesses a round at most, where on.
     pub length: u32,
-    /// One sentence where it is off or not what was asked for.
+    /// One sentence where it is off, parked, or not what was asked for.
     pub reason: Option<String>,
+}
+
+impl SpeculationState {
+    /// Whether it runs.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.activity == Activity::On
+    }
 }
 
 /// Why a reply ended.

@@ -77,6 +77,8 @@ pub enum DraftLength {
     Off,
     /// Always this many (fewer where a limit or `p_min` ends a draft early).
     Fixed(u32),
+    /// As many as pay by measurement, none where none pays; this many at most.
+    Auto(u32),
 }
 
 /// How to speculate: may be changed between two rounds of a running reply.
@@ -99,7 +101,7 @@ pub struct Request {
     pub max_tokens: Option<u32>,
     /// The reply ends before any of these texts.
     pub stop: Vec<String>,
-    /// Go on over an end of turn.
+    /// Never end the turn: the tokens that do are not drawn.
     pub ignore_end_of_turn: bool,
 }
 

@@ -53,7 +53,7 @@ def held_out_losses(work: Path) -> dict:
 
 
 def loops(reply: list[int]) -> bool:
-    """A run of 1 to 12 tokens, at least 3 long in all, that fills the last stretch of the reply four times over."""
+    """The reply's end says the same 2 to 12 tokens four times over, or one token six times."""
     for size in range(1, 13):
         times = 4 if size > 1 else 6
         tail = reply[-size * times :]
@@ -92,7 +92,7 @@ def main() -> None:
         "greedy_replies": {
             "prompts": len(prompts),
             "ended_by_themselves": sum(r["ended"] for r in plain) / len(plain),
-            "looping": sum(loops(r["tokens"]) for r in plain) / len(plain),
+            "looping": sum(loops(r["tokens"][:-1]) for r in plain) / len(plain),
             "mean_tokens": round(sum(len(r["tokens"]) for r in plain) / len(plain), 1),
             "same_text_with_drafter": sum(a["tokens"] == b["tokens"] for a, b in zip(plain, drafted, strict=True)) / len(plain),
         },

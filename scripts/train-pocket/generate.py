@@ -1,6 +1,6 @@
 """The target's own replies, for training the drafter on what it will have to guess: generate.py WORK_FOLDER TOKENS [PROCESSES]
 
-Two of three batches are greedy, the third is sampled at temperature 1. Replies are packed into chats of six exchanges."""
+Half of the batches are greedy, half are sampled at temperature 1. Replies are packed into chats of six exchanges."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from shape import TARGET
 from target import Target
 from tokenizer import BOS, END_OF_TURN, TURN, PocketTokenizer
 
-BATCH, LIMIT = 192, 160
+BATCH, LIMIT = 640, 110
 CAPACITY = 4.0
 
 
@@ -72,7 +72,7 @@ def worker(rank: int, processes: int, work: Path, wanted: int) -> None:
     for number, start in enumerate(range(0, len(questions) - BATCH, BATCH)):
         chunk = questions[start : start + BATCH]
         with torch.autocast("cpu", torch.bfloat16):
-            answers = replies(model, [tok.prompt(q) for q in chunk], greedy=number % 3 != 2)
+            answers = replies(model, [tok.prompt(q) for q in chunk], greedy=number % 2 == 0)
         for question, answer in zip(chunk, answers, strict=True):
             head = [*([BOS] if exchanges % 6 == 0 else []), *tok.turn("user", question), TURN, *tok.line("model\n")]
             tail = tok.line("\n") if answer[-1] == END_OF_TURN else [END_OF_TURN, *tok.line("\n")]

@@ -33,7 +33,7 @@ export POCKET_RUN="$work/pocket_run"
 cd "$here"
 "$python" corpus.py "$work"
 OMP_NUM_THREADS=1 "$python" train_target.py "$work" "$target_minutes"
-OMP_NUM_THREADS=1 "$python" generate.py "$work" 300000
+OMP_NUM_THREADS=1 "$python" generate.py "$work" 140000
 OMP_NUM_THREADS=1 "$python" train_drafter.py "$work" "$drafter_minutes"
 "$python" check_parity.py "$work"
 "$python" export.py "$work" "$assets"

@@ -2,7 +2,7 @@
 
 At every position t it drafts several tokens as llama.cpp does: the first from the target's row, each further one from
 its own row, all at position t and all looking at the target's cache of positions before t. The loss is the cross entropy
-to a mix of the target's distribution and its first choice. Two rows of three come from text that the target wrote."""
+to a mix of the target's distribution and its first choice. Most rows come from text that the target wrote."""
 
 import os
 import sys
@@ -22,7 +22,7 @@ from tokenizer import BOS
 LENGTH, ROWS, STEPS = 384, 6, 4
 HEAD_ROWS = 1200  # of the rows that count in a step, as many go through the head, which is most of the cost
 MUON_RATE, ADAM_RATE = 0.02, 3e-3
-OWN_SHARE = 0.67
+OWN_SHARE = 0.6
 FIRST_CHOICE = 0.5  # share of the first choice in the mix: acceptance is about the argmax
 
 

@@ -187,11 +187,12 @@ pub struct ModelArgs {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Speculation (changes the speed, never the text)")]
 pub struct DraftArgs {
-    /// Guesses a round: `auto` and `on` (as many as --n-max), `off`, or a number.
+    /// Guesses a round: `auto` (as many as pay, by measurement; none where none pays), `on` (always --n-max), `off`, or
+    /// a number.
     #[arg(long, env = "SLIPSTREAM_DRAFT", value_name = "auto|on|off|N", default_value = "auto")]
     pub draft: String,
     /// Most guesses a round for `auto` and `on`.
-    #[arg(long, allow_negative_numbers = true, env = "SLIPSTREAM_N_MAX", value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=16))]
+    #[arg(long, allow_negative_numbers = true, env = "SLIPSTREAM_N_MAX", value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=16))]
     pub n_max: u32,
     /// End a draft before a guess less likely than this, in the drafter's own eyes.
     #[arg(long, allow_negative_numbers = true, env = "SLIPSTREAM_P_MIN", value_name = "X", default_value_t = 0.0, value_parser = share)]
@@ -241,7 +242,7 @@ pub struct ReplyArgs {
     /// A chat template (Jinja) in place of the model's own.
     #[arg(long, env = "SLIPSTREAM_CHAT_TEMPLATE", value_name = "FILE")]
     pub chat_template: Option<PathBuf>,
-    /// Go on over the model's end of turn.
+    /// Never let the model end its turn: write until a limit or a stop text.
     #[arg(long)]
     pub ignore_eos: bool,
     /// End the reply before this text (repeatable).

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::settings::Settings;
-use crate::event::{Channel, Event, Ready, Reply, SpeculationState};
+use crate::event::{Activity, Channel, Event, Ready, Reply, SpeculationState};
 use crate::llama::build_info;
 use crate::request::milliseconds;
 
@@ -25,7 +25,7 @@ fn rate(count: u32, time: Duration) -> Option<f64> {
 }
 
 fn state_word(state: &SpeculationState) -> &'static str {
-    if state.on { "on" } else { "off" }
+    state.activity.name()
 }
 
 /// The object of `run --json`.
@@ -34,7 +34,8 @@ pub fn reply(reply: &Reply, ready: &Ready, settings: &Settings, times: Times) ->
     let counters = &reply.counters;
     let per_second = counters.tokens_per_second();
     // A reply without a single guess was written plainly: its rate is the plain rate, measured.
-    let plain = if counters.tested == 0 && !reply.speculation.on { per_second } else { None };
+    let plainly = counters.tested == 0 && reply.speculation.activity == Activity::Off;
+    let plain = if plainly { per_second } else { counters.plain_per_second };
     json!({
         "text": reply.text,
         "reasoning": reply.reasoning,
@@ -58,7 +59,7 @@ pub fn reply(reply: &Reply, ready: &Ready, settings: &Settings, times: Times) ->
         "tested_by_position": counters.tested_by_position,
         "accepted_by_position": counters.accepted_by_position,
         "plain_per_second": plain,
-        "gain": Value::Null,
+        "gain": counters.gain,
         "spec_state": state_word(&reply.speculation),
         "spec_reason": reply.speculation.reason,
         "draft_kind": ready.draft_kind,
@@ -141,6 +142,9 @@ pub fn footer(reply: &Reply) -> String {
         (Some(share), Some(length)) => {
             parts.push(format!("{:.0} % accepted", share * 100.0));
             parts.push(format!("{length:.2} per round"));
+            if let Some(gain) = counters.gain {
+                parts.push(format!("×{gain:.2}"));
+            }
         }
         _ => {
             if let Some(reason) = &reply.speculation.reason {

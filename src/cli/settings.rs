@@ -22,8 +22,6 @@ const DEFAULT_CONTEXT: u32 = 16_384;
 const MICRO_BATCH: u32 = 512;
 /// Share of the available memory that a model may plan with: the estimate has an error, and other programs live.
 const MEMORY_SHARE: f64 = 0.95;
-/// Draft length of `auto`: the best fixed length on most texts and machines (MTP.md 3; llama.cpp's default too).
-const AUTO_LENGTH: u32 = 3;
 
 /// Everything a chat or a run needs.
 #[derive(Clone, Debug, PartialEq)]
@@ -107,7 +105,7 @@ pub fn speculation(draft: &DraftArgs) -> Result<Speculation, Problem> {
     let length = match draft.draft.as_str() {
         "off" | "0" => DraftLength::Off,
         "on" => DraftLength::Fixed(draft.n_max),
-        "auto" => DraftLength::Fixed(draft.n_max.min(AUTO_LENGTH)),
+        "auto" => DraftLength::Auto(draft.n_max),
         number => match number.parse::<u32>() {
             Ok(length) if length as usize <= LONGEST_DRAFT => DraftLength::Fixed(length),
             _ => {

@@ -87,7 +87,8 @@ pub fn create<'m>(
     let context_settings = ContextSettings {
         cells: settings.context,
         micro_batch: settings.micro_batch,
-        max_outputs: LONGEST_DRAFT as u32 + 1,
+        // Without a drafter no batch asks for more than one row.
+        max_outputs: if settings.drafter == DrafterPlan::None { 1 } else { LONGEST_DRAFT as u32 + 1 },
         threads: settings.threads,
         threads_batch: settings.threads_batch,
         kv_type: settings.kv_type,

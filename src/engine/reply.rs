@@ -8,11 +8,11 @@ use super::adapter::TargetMachine;
 use super::clock::Clock;
 use super::session::Session;
 use super::text::{Pieces, Reasoning, TextStream};
-use crate::event::{Command, Event, Prefill, Reply, SpeculationState, StopReason};
+use crate::event::{Activity, Command, Counters, Event, Prefill, Reply, SpeculationState, StopReason};
 use crate::llama::{LlamaError, Rendered, Vocab};
 use crate::request::{DraftLength, Request, Speculation};
 use crate::sampling::Sampler;
-use crate::spec::{Cycle, Drafter, FixedLength, Players, Room, Round, Stats};
+use crate::spec::{AutoLength, AutoState, Cycle, DraftPolicy, Drafter, FixedLength, Players, Room, Round, Stats};
 use crate::token::{Origin, Position, TokenId};
 
 /// Longest draft that the target's context has rows for. MTP.md 1.4: the best lengths are small; 16 leaves room
@@ -34,6 +34,8 @@ pub struct Desk<'a, 'm> {
     pub vocab: Vocab<'m>,
     /// How speculation stands; changed where the drafter fails or a person changes it.
     pub speculation: &'a mut Speculation,
+    /// The measured policy: what it has learned of the machine and the text outlives the reply.
+    pub auto: &'a mut AutoLength,
     /// Why speculation is off, beside the person's wish.
     pub reason: &'a mut Option<String>,
     /// Orders that arrive while the reply is written.
@@ -50,16 +52,24 @@ pub struct Desk<'a, 'm> {
 
 /// How speculation stands, as a person reads it.
 #[must_use]
-pub fn state(speculation: &Speculation, reason: Option<&String>, has_drafter: bool) -> SpeculationState {
+pub fn state(
+    speculation: &Speculation,
+    reason: Option<&String>,
+    has_drafter: bool,
+    auto: &AutoLength,
+) -> SpeculationState {
+    let stands = |activity, length, reason| SpeculationState { activity, length, reason };
+    if !has_drafter {
+        let reason = reason.cloned().unwrap_or_else(|| "no drafter".to_owned());
+        return stands(Activity::Off, 0, Some(reason));
+    }
     match speculation.length {
-        DraftLength::Fixed(length) if has_drafter && length > 0 => {
-            SpeculationState { on: true, length, reason: None }
-        }
-        _ if !has_drafter => {
-            let reason = reason.cloned().unwrap_or_else(|| "no drafter".to_owned());
-            SpeculationState { on: false, length: 0, reason: Some(reason) }
-        }
-        _ => SpeculationState { on: false, length: 0, reason: Some("turned off".to_owned()) },
+        DraftLength::Fixed(length) if length > 0 => stands(Activity::On, length, None),
+        DraftLength::Auto(longest) => match auto.state() {
+            AutoState::Parked { ratio } => stands(Activity::Parked, 0, Some(format!("{ratio:.2}x here"))),
+            AutoState::Learning | AutoState::On { .. } => stands(Activity::On, longest, None),
+        },
+        _ => stands(Activity::Off, 0, Some("turned off".to_owned())),
     }
 }
 
@@ -77,7 +87,7 @@ impl Desk<'_, '_> {
     }
 
     fn state(&self) -> SpeculationState {
-        state(self.speculation, self.reason.as_ref(), self.drafter.is_some())
+        state(self.speculation, self.reason.as_ref(), self.drafter.is_some(), self.auto)
     }
 
     /// Takes in orders that concern the running reply.
@@ -114,8 +124,8 @@ impl Desk<'_, '_> {
     }
 
     /// Adds an emitted token to the reply. Returns false where the reply ends with it.
-    fn add(&self, draft: &mut Draft, token: TokenId, origin: Origin, request: &Request, piece: &mut Vec<u8>) {
-        if self.vocab.ends_turn(token) && !request.ignore_end_of_turn {
+    fn add(&self, draft: &mut Draft, token: TokenId, origin: Origin, piece: &mut Vec<u8>) {
+        if self.vocab.ends_turn(token) {
             draft.stop = Some(StopReason::EndOfTurn);
             return;
         }
@@ -139,7 +149,12 @@ impl Desk<'_, '_> {
         let clock = Clock::start();
         let mut draft = Draft { stream: stream(request, rendered), tokens: Vec::new(), stop: None };
         let prompt_total = prompt.len() as u32;
+        let held = self.session.tokens().len();
         let reused = self.session.reuse(self.target.context(), prompt);
+        if reused * 2 < held {
+            // Another conversation: what drafts were worth in the last one says little about this one.
+            self.auto.forget_text();
+        }
         if let Some(drafter) = self.drafter.as_deref_mut() {
             // A drafter that cannot go back is found out by its next draft.
             let _ = drafter.rewind(Position(reused as u32));
@@ -156,7 +171,12 @@ impl Desk<'_, '_> {
         let mut text = prompt.to_vec();
         let mut stats = Stats::new();
         let mut piece = Vec::new();
-        let sampler = Sampler::new(&request.sampling, self.vocab.suppressed());
+        let mut suppressed = self.vocab.suppressed();
+        if request.ignore_end_of_turn {
+            // Not drawn at all, as llama.cpp has it: the text would otherwise go on behind its own end.
+            suppressed.extend(self.vocab.end_tokens());
+        }
+        let sampler = Sampler::new(&request.sampling, suppressed);
         let mut cycle = Cycle::new(sampler, self.vocab.size());
         let mut first_token = prompt_time;
         if request.max_tokens == Some(0) {
@@ -167,7 +187,7 @@ impl Desk<'_, '_> {
             let token = cycle.draw(&row, &mut text);
             first_token = clock.elapsed();
             stats.record_prefill_token();
-            self.add(&mut draft, token, Origin::Target, request, &mut piece);
+            self.add(&mut draft, token, Origin::Target, &mut piece);
             // The cache holds the prompt and nothing else: the only moment at which this way back can be saved. The
             // first token is on its way to the screen already.
             if self.keeps_ways_back && draft.stop.is_none() {
@@ -177,6 +197,7 @@ impl Desk<'_, '_> {
             draft.stop = Some(StopReason::Cancelled);
         }
         let mut reported = first_token;
+        let mut told = self.state().activity;
         while draft.stop.is_none() {
             self.take_orders();
             let emitted = text.len() - prompt.len();
@@ -191,11 +212,11 @@ impl Desk<'_, '_> {
             if draft.stop.is_some() {
                 break;
             }
-            let round = self.round(&mut cycle, &mut text, room, request, clock)?;
+            let round = self.round(&mut cycle, &mut text, room, clock)?;
             stats.record(&round);
             for emitted in &round.emitted {
                 if draft.stop.is_none() {
-                    self.add(&mut draft, emitted.token, emitted.origin, request, &mut piece);
+                    self.add(&mut draft, emitted.token, emitted.origin, &mut piece);
                 }
             }
             if let Some(failure) = round.drafter_failed {
@@ -203,8 +224,9 @@ impl Desk<'_, '_> {
             }
             if clock.elapsed() >= reported + REPORT_INTERVAL {
                 reported = clock.elapsed();
-                let used = self.used();
-                self.send(Event::Progress(stats.counters(reported - first_token, used)));
+                let counters = self.counters(&stats, reported - first_token);
+                self.send(Event::Progress(counters));
+                self.tell_of_changes(&mut told);
             }
         }
         let elapsed = clock.elapsed().saturating_sub(first_token);
@@ -212,7 +234,7 @@ impl Desk<'_, '_> {
         let pieces = draft.stream.finish();
         self.show(&mut draft, pieces);
         self.settle(prompt, &text, &draft);
-        let counters = stats.counters(elapsed, self.used());
+        let counters = self.counters(&stats, elapsed);
         Ok(Reply {
             text: draft.stream.answer().to_owned(),
             reasoning: draft.stream.thought().to_owned(),
@@ -227,8 +249,23 @@ impl Desk<'_, '_> {
         })
     }
 
-    fn used(&mut self) -> u32 {
-        self.target.context().length()
+    /// The books of the reply, with what the policy has measured.
+    fn counters(&mut self, stats: &Stats, elapsed: Duration) -> Counters {
+        let mut counters = stats.counters(elapsed, self.target.context().length());
+        if self.drafter.is_some() && matches!(self.speculation.length, DraftLength::Auto(_)) {
+            counters.plain_per_second = self.auto.plain_per_second();
+            counters.gain = self.auto.gain();
+        }
+        counters
+    }
+
+    /// Tells when the policy parks speculation, or takes it up again.
+    fn tell_of_changes(&self, told: &mut Activity) {
+        let now = self.state();
+        if now.activity != *told {
+            *told = now.activity;
+            self.send(Event::Speculation(now));
+        }
     }
 
     fn room(&mut self, request: &Request, emitted: usize) -> Room {
@@ -244,21 +281,29 @@ impl Desk<'_, '_> {
         cycle: &mut Cycle,
         text: &mut Vec<TokenId>,
         room: Room,
-        request: &Request,
         clock: Clock,
     ) -> Result<Round, LlamaError> {
-        let length = match self.speculation.length {
-            DraftLength::Off => 0,
-            DraftLength::Fixed(length) => length as usize,
+        let p_min = self.speculation.p_min;
+        let mut fixed = FixedLength { length: 0, p_min };
+        let mut room = room;
+        let policy: &mut dyn DraftPolicy = match self.speculation.length {
+            DraftLength::Off => &mut fixed,
+            DraftLength::Fixed(length) => {
+                fixed.length = length as usize;
+                &mut fixed
+            }
+            DraftLength::Auto(longest) => {
+                room.guesses = room.guesses.min(longest as usize);
+                self.auto.p_min = p_min;
+                &mut *self.auto
+            }
         };
-        let mut policy = FixedLength { length, p_min: self.speculation.p_min };
         let vocab = self.vocab;
-        let ignore = request.ignore_end_of_turn;
         let players = Players {
             target: &mut *self.target,
             drafter: self.drafter.as_deref_mut().map(|drafter| drafter as &mut dyn Drafter),
-            policy: &mut policy,
-            is_stop: &|token| !ignore && vocab.ends_turn(token),
+            policy,
+            is_stop: &|token| vocab.ends_turn(token),
             clock: &mut || clock.elapsed(),
         };
         cycle.round(players, text, room)

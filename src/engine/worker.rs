@@ -12,6 +12,7 @@ use super::{DrafterPlan, EngineSettings};
 use crate::event::{Command, Event, Failure, Ready};
 use crate::llama::{Backend, LlamaError, Model, Rendered, Templates};
 use crate::request::{Prompt, Request};
+use crate::spec::AutoLength;
 use crate::token::TokenId;
 
 /// Runs the engine until it is told to end, or cannot go on.
@@ -54,6 +55,7 @@ fn serve(
     let templates = Templates::of(&target, settings.template.as_deref());
     let mut session = Session::default();
     let mut speculation = settings.speculation;
+    let mut auto = AutoLength::new();
 
     let with_drafter = drafter.is_some();
     let _ = events.send(Event::Ready(Ready {
@@ -68,7 +70,7 @@ fn serve(
         context_size: target_machine.context().settings().cells,
         quantization: settings.quantization.clone(),
         memory_bytes,
-        speculation: state(&speculation, reason.as_ref(), with_drafter),
+        speculation: state(&speculation, reason.as_ref(), with_drafter, &auto),
     }));
 
     let mut postponed = Vec::new();
@@ -85,7 +87,7 @@ fn serve(
             Command::Shutdown => return Ok(()),
             Command::SetSpeculation(wish) => {
                 speculation = wish;
-                let now = state(&speculation, reason.as_ref(), drafter.is_some());
+                let now = state(&speculation, reason.as_ref(), drafter.is_some(), &auto);
                 let _ = events.send(Event::Speculation(now));
                 continue;
             }
@@ -103,6 +105,7 @@ fn serve(
                 session: &mut session,
                 vocab: target.vocab(),
                 speculation: &mut speculation,
+                auto: &mut auto,
                 reason: &mut reason,
                 commands,
                 cancel,

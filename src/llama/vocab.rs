@@ -105,6 +105,12 @@ impl<'m> Vocab<'m> {
         self.contains(token) && unsafe { sys::llama_vocab_is_eog(self.handle, token.0) }
     }
 
+    /// All tokens that end a turn or the text: a look at each token, so call it once.
+    #[must_use]
+    pub fn end_tokens(&self) -> Vec<TokenId> {
+        (0..self.size).filter_map(|id| i32::try_from(id).ok()).map(TokenId).filter(|t| self.ends_turn(*t)).collect()
+    }
+
     /// Tokens that the model must never emit (some Gemma 4 files name them).
     #[must_use]
     pub fn suppressed(&self) -> Vec<TokenId> {

@@ -142,6 +142,18 @@ impl Sampler {
         self.kept.probabilities()
     }
 
+    /// The scores whose largest is drawn: log p and noise of every kept token. Slow: for telling a near tie from an
+    /// error. Greedy: the row's own scores.
+    pub fn scores(&mut self, logits: &[f32], text: &[TokenId], position: Position) -> Vec<(TokenId, f64)> {
+        if self.is_greedy() {
+            let ids = (0..).map(TokenId);
+            return ids.zip(logits.iter().map(|score| f64::from(*score))).collect();
+        }
+        let noise = Noise::new(self.chain.seed, position);
+        let kept = self.distribution(logits, text);
+        kept.into_iter().map(|(token, probability)| (token, probability.ln() + noise.gumbel(token.0 as u32))).collect()
+    }
+
     fn select(&mut self, logits: &[f32], text: &[TokenId], position: Position, probability: bool) -> Drawn {
         self.load(logits, text);
         let Some(best) = self.row.best() else {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crossterm::event::KeyEvent;
 
-use crate::event::{Command, Counters, Event, Failure, Prefill, Ready, SpeculationState};
+use crate::event::{Activity, Command, Counters, Event, Failure, Prefill, Ready, SpeculationState};
 use crate::request::{Message, Prompt, Request, Role};
 use crate::tui::composer::Composer;
 use crate::tui::entry::{Entry, ReplyEntry};
@@ -135,7 +135,7 @@ impl State {
             prefill: None,
             counters: Counters::default(),
             meter: Meter::default(),
-            speculation: SpeculationState { on: false, length: 0, reason: None },
+            speculation: SpeculationState { activity: Activity::Off, length: 0, reason: None },
             overlay: Overlay::None,
             side_panel: true,
             columns: 0,

@@ -1,6 +1,6 @@
 //! What the engine tells, taken into the state.
 
-use crate::event::{Channel, Event, Failure, Ready, Reply, SpeculationState, StopReason, Text};
+use crate::event::{Activity, Channel, Event, Failure, Ready, Reply, SpeculationState, StopReason, Text};
 use crate::tui::app::{Effect, State};
 use crate::tui::entry::Entry;
 use crate::tui::text::one_line;
@@ -67,7 +67,10 @@ fn append(state: &mut State, text: &Text) {
 /// An answer to `/draft` is echoed; a change that nobody asked for is told once, where it has a reason.
 fn speculation(state: &mut State, now: SpeculationState) {
     let asked = std::mem::take(&mut state.awaiting_echo);
-    let turned_off = state.speculation.on && !now.on && now.reason.is_some();
+    // Parking and going on again is everyday work: the panel shows it, the transcript does not.
+    let turned_off = state.speculation.activity != Activity::Off
+        && now.activity == Activity::Off
+        && now.reason.is_some();
     state.speculation = now;
     if asked || turned_off {
         state.notice = None;
@@ -80,11 +83,13 @@ fn speculation(state: &mut State, now: SpeculationState) {
 #[must_use]
 pub fn speculation_line(speculation: &SpeculationState) -> String {
     let reason = speculation.reason.as_deref().map(one_line);
-    match (speculation.on, reason) {
-        (true, None) => format!("draft on: up to {} a round", speculation.length),
-        (true, Some(reason)) => format!("draft on: up to {} a round ({reason})", speculation.length),
-        (false, None) => "draft off".to_string(),
-        (false, Some(reason)) => format!("draft off: {reason}"),
+    match (speculation.activity, reason) {
+        (Activity::On, None) => format!("draft on: up to {} a round", speculation.length),
+        (Activity::On, Some(reason)) => format!("draft on: up to {} a round ({reason})", speculation.length),
+        (Activity::Parked, None) => "draft parked".to_string(),
+        (Activity::Parked, Some(reason)) => format!("draft parked: {reason}"),
+        (Activity::Off, None) => "draft off".to_string(),
+        (Activity::Off, Some(reason)) => format!("draft off: {reason}"),
     }
 }
 

@@ -14,13 +14,14 @@ const LONGEST_DRAFT: u32 = 16;
 pub(super) fn draft(state: &mut State, argument: &str) -> Outcome {
     let length = match argument {
         "" => return Err(speculation_line(&state.speculation)),
+        "auto" => DraftLength::Auto(state.start.n_max.max(1)),
         "on" => DraftLength::Fixed(state.start.n_max.max(1)),
         "off" | "0" => DraftLength::Off,
         number => match number.parse() {
             Ok(length) if (1..=LONGEST_DRAFT).contains(&length) => DraftLength::Fixed(length),
             _ => {
                 return Err(format!(
-                    "/draft takes on, off, or 1 to {LONGEST_DRAFT}, not {}",
+                    "/draft takes auto, on, off, or 1 to {LONGEST_DRAFT}, not {}",
                     one_line(number)
                 ));
             }

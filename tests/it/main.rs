@@ -11,5 +11,6 @@ mod layering;
 mod lossless;
 mod pairing;
 mod pocket;
+mod policy;
 mod terminal;
 mod tui;

@@ -1,57 +1,157 @@
-//! The automatic policy, proved by simulation. docs/POLICY.md explains the worlds; docs/bench/policy-simulation.md
-//! keeps the table that `the_table` prints.
+//! The automatic policy, proved by simulation. docs/POLICY.md explains worlds, texts and bounds;
+//! docs/bench/policy-simulation.md keeps the table that `cargo test --release policy -- --nocapture` prints.
 
-pub mod play;
-pub mod texts;
-pub mod worlds;
+#![allow(clippy::print_stdout, reason = "the tables are what these tests are for")]
+
+mod behaviour;
+mod play;
+mod texts;
+mod worlds;
 
 use play::Scene;
 use texts::{Honesty, LONG, MIXED, STATIONARY, Text};
 use worlds::{Noise, WORLDS, World};
 
-/// Replies that each figure is the mean of.
+/// Replies of 400 tokens that each figure is the mean of.
 const SEEDS: u64 = 24;
 
-pub fn scene(world: World, text: Text) -> Scene {
+/// The same for longer ones.
+const LONG_SEEDS: u64 = 8;
+
+/// Least speed over plain, anywhere, in a reply of 400 tokens from a cold start.
+const OVER_PLAIN: f64 = 0.98;
+
+/// Least speed over the best fixed length in hindsight, on stationary text and mixtures, likewise.
+const OVER_FIXED: f64 = 0.97;
+
+/// The same where the drafter's probabilities are off, or times are disturbed: 0.971 was measured at worst.
+const OVER_FIXED_DISTURBED: f64 = 0.96;
+
+/// Least speed over the best fixed length on mixtures of long parts; 1.019 was measured at worst.
+const OVER_FIXED_LONG: f64 = 1.01;
+
+/// A quiet scene with an honest drafter.
+fn scene(world: World, text: Text) -> Scene {
     Scene { world, text, honesty: Honesty::Calibrated, noise: Noise::Quiet, tokens: 400, seed: 7 }
 }
 
-#[test]
-fn the_table() {
-    let seeds = SEEDS;
-    for world in WORLDS {
-        for (text, tokens) in STATIONARY
-            .iter()
-            .chain(&MIXED)
-            .map(|text| (text, 400))
-            .chain(LONG.iter().map(|text| (text, 2000)))
-        {
-            let base = Scene { tokens, ..scene(world, *text) };
-            let plain = base.fixed(0, 1) * seeds as f64;
-            let (best, fixed) = base.best_fixed(seeds);
-            let cold = base.cold(seeds);
-            let mut line = format!(
-                "{:16} {:18} n={best:2} {:.2} auto {:.2}  /plain {:.3} /best {:.3} ",
-                world.name,
-                text.name,
-                plain / fixed,
-                plain / cold,
-                plain / cold,
-                fixed / cold
-            );
-            line += &format!(" warm {:.3}", fixed / base.warm(seeds));
-            for honesty in [Honesty::OverConfident, Honesty::UnderConfident] {
-                let scene = Scene { honesty, ..base };
-                line += &format!(" {:.4?} {:.3}", honesty, fixed / scene.cold(seeds));
-            }
-            for noise in [Noise::Spikes, Noise::Throttled] {
-                let scene = Scene { noise, ..base };
-                let plain = scene.fixed(0, 1) * seeds as f64;
-                let (_, fixed) = scene.best_fixed(seeds);
-                let cold = scene.cold(seeds);
-                line += &format!(" {:.2?} {:.3}/{:.3}", noise, plain / cold, fixed / cold);
-            }
-            println!("{line}");
+/// One row of the table: speeds over plain and over the best fixed length, by disturbance.
+struct Row {
+    scene: Scene,
+    best: usize,
+    best_speed: f64,
+    speed: f64,
+    /// A second reply on the same text, over the best fixed length.
+    warm: f64,
+    /// (over plain, over the best fixed length): as it is, over- and under-confident drafter, spikes, throttled,
+    /// growing context.
+    ratios: [(f64, f64); 6],
+}
+
+const DISTURBANCES: [(Honesty, Noise); 6] = [
+    (Honesty::Calibrated, Noise::Quiet),
+    (Honesty::OverConfident, Noise::Quiet),
+    (Honesty::UnderConfident, Noise::Quiet),
+    (Honesty::Calibrated, Noise::Spikes),
+    (Honesty::Calibrated, Noise::Throttled),
+    (Honesty::Calibrated, Noise::Growing),
+];
+
+fn row(scene: Scene, seeds: u64) -> Row {
+    let (mut plain, (best, mut fixed)) = (scene.fixed(0, seeds), scene.best_fixed(seeds));
+    let (best_speed, warm) = (plain / fixed, fixed / scene.warm(seeds));
+    let ratios = DISTURBANCES.map(|(honesty, noise)| {
+        let scene = Scene { honesty, noise, ..scene };
+        if matches!(noise, Noise::Throttled | Noise::Growing) {
+            // What all lengths meet alike.
+            plain = scene.fixed(0, seeds);
+            fixed = scene.best_fixed(seeds).1;
         }
+        let time = scene.cold(seeds);
+        (plain / time, fixed / time)
+    });
+    Row { scene, best, best_speed, speed: ratios[0].0, warm, ratios }
+}
+
+impl Row {
+    fn print(&self) {
+        let ratios = self.ratios.map(|(plain, fixed)| format!("{plain:.3} / {fixed:.3}")).join(" | ");
+        println!(
+            "| {} | {} | {} | {:.2} | {:.2} | {ratios} | {:.3} |",
+            self.scene.world.name, self.scene.text.name, self.best, self.best_speed, self.speed, self.warm
+        );
+    }
+
+    fn name(&self) -> String {
+        format!("{}, {}: {:?}", self.scene.world.name, self.scene.text.name, self.ratios)
+    }
+}
+
+const HEAD: &str = "| world | text | best n | best | auto | honest | over-confident | under-confident | spikes | \
+                    throttled | growing | warm |\n|---|---|---|---|---|---|---|---|---|---|---|---|";
+
+#[test]
+fn never_slower_than_plain_and_near_the_best_length_from_a_cold_start() {
+    println!("{HEAD}");
+    for world in WORLDS {
+        for text in STATIONARY.iter().chain(&MIXED) {
+            let row = row(scene(world, *text), SEEDS);
+            row.print();
+            assert!(row.ratios.iter().all(|ratio| ratio.0 >= OVER_PLAIN), "{}", row.name());
+            assert!(row.ratios[0].1 >= OVER_FIXED, "{}", row.name());
+            assert!(row.ratios.iter().all(|ratio| ratio.1 >= OVER_FIXED_DISTURBED), "{}", row.name());
+        }
+    }
+}
+
+#[test]
+fn faster_than_any_fixed_length_where_long_parts_want_different_ones() {
+    println!("{HEAD}");
+    for world in WORLDS {
+        for text in LONG {
+            let row = row(Scene { tokens: 2000, ..scene(world, text) }, LONG_SEEDS);
+            row.print();
+            assert!(row.ratios.iter().all(|ratio| ratio.1 >= OVER_FIXED_LONG), "{}", row.name());
+        }
+    }
+}
+
+/// Short replies pay the cold start alone: this is where the bounds bind. Prints the worst of each length.
+#[test]
+fn the_cold_start_costs_a_few_plain_rounds() {
+    println!(
+        "| tokens | worst over plain | where | a single reply | worst over the best fixed length | where | rounds lost |"
+    );
+    println!("|---|---|---|---|---|---|---|");
+    for tokens in [25, 50, 100, 200, 400, 1000] {
+        let seeds = if tokens > 400 { LONG_SEEDS } else { SEEDS };
+        let mut plain = (f64::INFINITY, String::new());
+        let mut fixed = plain.clone();
+        let (mut lost, mut single): (f64, f64) = (0.0, f64::INFINITY);
+        for world in WORLDS {
+            for text in STATIONARY {
+                let scene = Scene { tokens, ..scene(world, text) };
+                let times = scene.cold_each(seeds);
+                let plain_time = scene.fixed(0, 1);
+                single = times.iter().fold(single, |worst, time| worst.min(plain_time / time));
+                let time: f64 = times.iter().sum();
+                let best = scene.best_fixed(seeds).1;
+                let name = format!("{}, {}", world.name, text.name);
+                lost = lost.max((time - best) / seeds as f64);
+                let (over_plain, over_fixed) = (scene.fixed(0, seeds) / time, best / time);
+                if over_plain < plain.0 {
+                    plain = (over_plain, name.clone());
+                }
+                if over_fixed < fixed.0 {
+                    fixed = (over_fixed, name);
+                }
+            }
+        }
+        println!(
+            "| {tokens} | {:.3} | {} | {single:.3} | {:.3} | {} | {lost:.1} |",
+            plain.0, plain.1, fixed.0, fixed.1
+        );
+        // Beyond the start, a hundredth of the time: what probing may cost.
+        assert!(lost < 5.0 + 0.01 * tokens as f64, "{tokens} tokens: {lost} plain rounds lost");
     }
 }

@@ -10,7 +10,8 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
 use slipstream::event::{
-    Channel, Command, Counters, Event, Failure, Prefill, Ready, Reply, SpeculationState, StopReason, Text,
+    Activity, Channel, Command, Counters, Event, Failure, Prefill, Ready, Reply, SpeculationState,
+    StopReason, Text,
 };
 use slipstream::request::{DraftLength, Message, Prompt, Request, Role, SamplingSettings, Speculation};
 use slipstream::token::Origin;
@@ -162,7 +163,7 @@ fn loaded() -> Ready {
         context_size: 4096,
         quantization: "Q8_0".into(),
         memory_bytes: 23_000_000,
-        speculation: SpeculationState { on: true, length: 3, reason: None },
+        speculation: SpeculationState { activity: Activity::On, length: 3, reason: None },
     }
 }
 
@@ -178,6 +179,8 @@ fn counters() -> Counters {
         drafting: Duration::from_millis(220),
         verifying: Duration::from_millis(1720),
         context_used: 1065,
+        plain_per_second: Some(24.6),
+        gain: Some(1.22),
     }
 }
 
@@ -192,7 +195,7 @@ fn whole(text: &str, reasoning: &str, stop_reason: StopReason) -> Reply {
         prompt_time: Duration::from_millis(400),
         first_token: Duration::from_millis(420),
         counters: counters(),
-        speculation: SpeculationState { on: true, length: 3, reason: None },
+        speculation: SpeculationState { activity: Activity::On, length: 3, reason: None },
     }
 }
 
@@ -287,7 +290,7 @@ fn a_whole_turn_on_a_small_screen() {
 
 ────────────────────────────────────────────────────────────
 › next
-● 60.0 t/s  acc 71%  len 2.4 | ctx 26% | Esc stop  ? help",
+● 60.0 t/s  acc 71%  len 2.4  ×1.22 | ctx 26% | Esc stop",
     );
     assert_eq!(session.cursor(), (6, 10));
     session.event(piece(Channel::Answer, "morning, my friend?"));
@@ -310,13 +313,13 @@ fn a_whole_turn_on_a_small_screen() {
 
 ────────────────────────────────────────────────────────────
 › next
-○ 30.0 t/s  acc 71%  len 2.4 | ctx 26% | ? help",
+○ 30.0 t/s  acc 71%  len 2.4  ×1.22 | ctx 26% | ? help",
     );
 }
 
 #[test]
 fn wide_screens_have_the_panel() {
-    let mut session = Session::ready(100, 20);
+    let mut session = Session::ready(100, 22);
     session.keys("Hello\n");
     session.reply("Hi!");
     same(
@@ -333,7 +336,9 @@ fn wide_screens_have_the_panel() {
                                                                   │ pos 2  0.65 ██████████▍
                                                                   │ pos 3  0.56 ████████▉
                                                                   │ per round  2.44 tokens
-                                                                  │ speed      30.0 t/s
+                                                                  │ now        30.0 t/s
+                                                                  │ plain      24.6 t/s
+                                                                  │ gain       ×1.22
                                                                   │ draft 11% verify 86% other 3%
                                                                   │
                                                                   │ context    1.1k / 4.1k █▌
@@ -341,7 +346,7 @@ fn wide_screens_have_the_panel() {
                                                                   │
 ────────────────────────────────────────────────────────────────────────────────────────────────────
 › ask something, or /help
-○ 30.0 t/s  acc 71%  len 2.4 | ctx 26% | ? help",
+○ 30.0 t/s  acc 71%  len 2.4  ×1.22 | ctx 26% | ? help",
     );
     session.control('p');
     assert!(!session.screen().contains("speculation"));
@@ -421,7 +426,7 @@ fn reasoning_folds_to_a_line() {
  30.0 t/s · 61 tokens · 71 % accepted…
 ────────────────────────────────────────
 › ask something, or /help
-○ 30.0 t/s  acc 71%  len 2.4 | ctx 26%",
+○ 30.0 t/s  acc 71%  ×1.22 | ctx 26%",
     );
     session.keys("and?\n");
     assert_eq!(session.messages(), [user("why?"), model("Because."), user("and?")], "without the reasoning");
@@ -494,8 +499,11 @@ fn the_help_comes_from_the_tables() {
 #[test]
 fn the_status_says_why_it_does_not_speculate() {
     let mut session = Session::loading(80, 6);
-    let speculation =
-        SpeculationState { on: false, length: 0, reason: Some("no drafter fits this model".into()) };
+    let speculation = SpeculationState {
+        activity: Activity::Off,
+        length: 0,
+        reason: Some("no drafter fits this model".into()),
+    };
     session.event(Event::Ready(Ready { drafter: None, draft_kind: "none", speculation, ..loaded() }));
     let screen = session.screen();
     assert!(screen.ends_with("○ ready  draft off: no drafter fits this model | ctx 0% | ? help"), "{screen}");
@@ -634,7 +642,7 @@ fn draft_commands_reach_the_engine_and_its_answer_is_echoed() {
     let asks = |length, p_min| [Effect::Send(Command::SetSpeculation(Speculation { length, p_min }))];
     session.keys("/draft 2\n");
     assert_eq!(session.effects(), asks(DraftLength::Fixed(2), 0.0));
-    session.event(Event::Speculation(SpeculationState { on: true, length: 2, reason: None }));
+    session.event(Event::Speculation(SpeculationState { activity: Activity::On, length: 2, reason: None }));
     assert!(session.screen().contains("draft on: up to 2 a round"));
     session.keys("/draft on\n");
     assert_eq!(session.effects(), asks(DraftLength::Fixed(4), 0.0));
@@ -821,6 +829,8 @@ fn any_step() -> impl Strategy<Value = Step> {
                     drafting: Duration::from_nanos(time / 2),
                     verifying: Duration::from_nanos(time),
                     context_used: rounds,
+                    plain_per_second: Some(f64::from(tested)),
+                    gain: Some(f64::NAN),
                 })))
             }
         ),
@@ -830,8 +840,9 @@ fn any_step() -> impl Strategy<Value = Step> {
         Just(say(Msg::Engine(Event::Failed(failure(false))))),
         any::<f32>()
             .prop_map(|fraction| say(Msg::Engine(Event::Loading { what: "日本.gguf".into(), fraction }))),
-        (any::<bool>(), any::<u32>(), proptest::option::of(text)).prop_map(|(on, length, reason)| {
-            say(Msg::Engine(Event::Speculation(SpeculationState { on, length, reason })))
+        (0..3, any::<u32>(), proptest::option::of(text)).prop_map(|(activity, length, reason)| {
+            let activity = [Activity::On, Activity::Parked, Activity::Off][activity as usize];
+            say(Msg::Engine(Event::Speculation(SpeculationState { activity, length, reason })))
         }),
         Just(say(Msg::Act(keys::Action::Send))),
     ]

@@ -66,8 +66,7 @@ fn odds(share: f64) -> f64 {
 impl Calibration {
     pub fn new() -> Calibration {
         let none = Tests::default();
-        let mut new =
-            Calibration { bins: [none; BINS], pooled: none, expected: none, acceptance: CENTRES };
+        let mut new = Calibration { bins: [none; BINS], pooled: none, expected: none, acceptance: CENTRES };
         new.fit();
         new
     }

@@ -28,6 +28,9 @@ const PACE_CHANGE: f64 = 1.2;
 /// Time of one more token in a batch, in plain rounds, before two widths are known. The middle of MTP.md 4.
 const FIRST_SLOPE: f64 = 0.3;
 
+/// Fewer rounds than this may all have been unlucky.
+const FEW: usize = 3;
+
 /// A plain round this much slower than a wider one is doubted; less is noise.
 const DOUBTFUL_PLAIN: f64 = 1.15;
 
@@ -147,7 +150,7 @@ impl CostTable {
 
     /// A plain round was measured once or twice, slower than a wider one: it will have been an accident.
     pub fn plain_is_doubtful(&self) -> bool {
-        let Some(plain) = self.measured(1).filter(|_| self.rounds(1) < 3) else { return false };
+        let Some(plain) = self.measured(1).filter(|_| self.rounds(1) < FEW) else { return false };
         (2..=WIDEST).filter_map(|width| self.measured(width)).any(|wider| plain > DOUBTFUL_PLAIN * wider)
     }
 
@@ -156,10 +159,14 @@ impl CostTable {
         let mut seconds = [0.0; WIDEST + 1];
         let (mut last, mut slope) = (0, 0.0);
         let mut least = f64::INFINITY;
+        let few_plain = self.rounds(1) < FEW;
         for width in 1..=WIDEST {
             let Some(measured) = self.measured(width) else { continue };
-            // A batch of one is never slower than a wider one: a slow first measurement is corrected by others.
-            least = least.min(measured);
+            // A batch of one is never slower than a wider one: an unlucky measurement of it is corrected by others, by
+            // any of them while there is little else, and later by those that are not flukes themselves.
+            if few_plain || self.rounds(width) >= FEW {
+                least = least.min(measured);
+            }
             seconds[width] = measured;
             if last > 0 {
                 slope = (measured - seconds[last]) / (width - last) as f64;
@@ -229,5 +236,83 @@ impl CostTable {
             (0..ROUNDS / 2).for_each(|_| self.step.push(step));
         }
         self.fill();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds(time: f64) -> Duration {
+        Duration::from_secs_f64(time)
+    }
+
+    /// A table of the 26B (MTP.md 4) without its width 3.
+    fn table() -> CostTable {
+        let mut table = CostTable::new();
+        for (width, time) in [(1, 0.07), (2, 0.1155), (4, 0.217)] {
+            for _ in 0..ROUNDS {
+                table.observe(width, seconds(time), width - 1, seconds(0.007 * (width - 1) as f64), 100);
+            }
+        }
+        table
+    }
+
+    #[test]
+    fn fills_gaps_and_goes_on_beyond_the_last() {
+        let relative = *table().relative();
+        assert_eq!(relative.widest, 4);
+        let expected = [1.0, 1.65, 2.375, 3.1, 3.825];
+        for (width, time) in (1..).zip(expected) {
+            assert!((relative.verify[width] - time).abs() < 1e-6, "{width}: {}", relative.verify[width]);
+        }
+        assert!((relative.step - 0.1).abs() < 1e-6);
+        let one = {
+            let mut table = CostTable::new();
+            table.observe(1, seconds(0.07), 0, Duration::ZERO, 0);
+            *table.relative()
+        };
+        assert!((one.verify[2] - 1.0 - FIRST_SLOPE).abs() < 1e-9);
+    }
+
+    #[test]
+    fn one_slow_round_moves_nothing_and_a_slow_machine_moves_all() {
+        let mut slow = table();
+        slow.observe(4, seconds(60.0), 3, seconds(60.0), 100);
+        assert_eq!(slow.relative(), table().relative());
+        let (before, _) = slow.plain();
+        for _ in 0..6 {
+            slow.observe(4, seconds(0.434), 3, seconds(0.042), 100);
+        }
+        let ratio = slow.plain().0.unwrap() / before.unwrap();
+        assert!((ratio - 2.0).abs() < 0.01, "plain follows a machine at half its pace: {ratio}");
+        assert!((slow.relative().verify[4] - 3.1).abs() < 0.01);
+    }
+
+    #[test]
+    fn each_depth_has_its_row_and_borrows_from_the_nearest() {
+        let mut table = table();
+        for _ in 0..ROUNDS {
+            table.observe(1, seconds(0.08), 0, Duration::ZERO, 10_000);
+        }
+        assert!((table.measured(1).unwrap() - 0.08).abs() < 1e-9);
+        assert!((table.measured(2).unwrap() - 0.1155).abs() < 1e-9, "borrowed");
+        table.observe(1, seconds(0.07), 0, Duration::ZERO, 100);
+        assert!((table.measured(1).unwrap() - 0.07).abs() < 1e-9);
+        let mut copy = CostTable::new();
+        copy.import(&table.export());
+        assert_eq!(copy.export().verify.len(), table.export().verify.len());
+        assert_eq!(copy.measured(4), table.measured(4));
+    }
+
+    #[test]
+    fn an_unlucky_first_plain_round_is_doubted() {
+        let mut table = CostTable::new();
+        table.observe(1, seconds(0.7), 0, Duration::ZERO, 0);
+        assert!(!table.plain_is_doubtful());
+        table.observe(2, seconds(0.11), 1, seconds(0.007), 0);
+        assert!(table.plain_is_doubtful());
+        table.observe(1, seconds(0.07), 0, Duration::ZERO, 0);
+        assert!(!table.plain_is_doubtful() && table.relative().verify[2] > 1.5);
     }
 }

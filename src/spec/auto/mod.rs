@@ -12,7 +12,7 @@
 //!    first few rounds are tests; later only a parked policy tests, at intervals by what a test costs;
 //! 3. **explore**: a batch of 4, 8 or 16 is tried once, where it would pay if it cost hardly more than a narrower one;
 //! 4. **work**: guesses are made while a further one is worth its step, and kept while they are worth their place;
-//! 5. **wait**: parked. Now and then a round works all the same (a *peek*): where the drafter is confident again, the
+//! 5. **wait** (plain rounds too): parked. Now and then a round works all the same (a *peek*): where the drafter is confident again, the
 //!    guess is kept and the next round peeks too; where not, the peek has cost one draft step.
 //!
 //! Pure: it sees durations, never a clock, and the same rounds give the same choices. docs/POLICY.md has the
@@ -23,55 +23,30 @@ mod costs;
 mod meter;
 mod outlook;
 mod recent;
+mod schedule;
 mod value;
 
 use std::fmt;
 
 use super::seam::{DraftPolicy, Guess, RoundOutcome};
 use calibration::Calibration;
-use costs::{CostTable, PLAIN_ROUNDS, WIDEST};
 pub use costs::{CostRecord, VerifyCost};
+use costs::{CostTable, PLAIN_ROUNDS, WIDEST};
 use meter::{Earnings, Window};
 use outlook::Outlook;
+use schedule::Schedule;
 use value::Prospects;
-
-/// Tests before the policy trusts what it knows. Four rejected in a row leave a confident liar below 0.4, less than
-/// any guess needs on the 26B, where the four cost 3 plain rounds.
-const FIRST_TESTS: usize = 3;
 
 /// Tokens a round that speculation must promise beyond plain before it is taken up again: 2 % of a plain round, so
 /// that noise does not switch it on and off.
 const UNPARK_MARGIN: f64 = 0.02;
 
-/// Rounds between plain rounds while speculating: at first, and at most (MTP.md 3).
-const PLAIN_INTERVALS: (usize, usize) = (16, 64);
-
-/// A plain round this far from the table's value is measured again soon.
-const SURPRISE: f64 = 1.15;
-
-/// Rounds after which it is.
-const SURPRISE_INTERVAL: usize = 4;
-
-/// Share of the time that peeks may cost.
-const PEEK_BUDGET: f64 = 0.004;
-
-/// Rounds between two peeks, whatever they cost: at least, and at most (a reaction within 30 rounds).
-const PEEK_INTERVALS: (f64, f64) = (4.0, 24.0);
-
-/// Share of the time that tests may cost while parked.
-const TEST_BUDGET: f64 = 0.006;
-
-/// Rounds between two tests while parked, whatever they cost.
-const TEST_INTERVALS: (f64, f64) = (32.0, 128.0);
-
-/// Widths that are explored; multiples of four are the cheap steps of the staircase.
-const ANCHORS: [usize; 3] = [4, 8, 16];
+/// Widths that are explored (multiples of four are the cheap steps of the staircase), and the rate over the best known
+/// one that an optimist must see in each. The last needs more: its promise hangs on the fifteenth power of a mean.
+const ANCHORS: [(usize, f64); 3] = [(4, 1.1), (8, 1.1), (16, 1.25)];
 
 /// What a batch must not cost more than, over the widest narrower one known, for its exploration to have paid.
 const OPTIMISM: f64 = 1.05;
-
-/// Rate over the best known one that an optimist must see in a width before it is tried.
-const EXPLORE_GAIN: f64 = 1.1;
 
 /// A first measurement this far above the optimist's is tried once more: it may have been one slow round.
 const DOUBTFUL: f64 = 3.0;
@@ -103,7 +78,7 @@ pub enum AutoState {
     },
     /// Speculation does not pay here.
     Parked {
-        /// Measured speed of speculative rounds here over plain.
+        /// Speed of the best draft length over plain, from the costs and the acceptance measured here; at most 1.
         ratio: f32,
     },
 }
@@ -130,19 +105,11 @@ pub struct AutoLength {
     prospects: Prospects,
     purpose: Purpose,
     on: bool,
-    tests_left: usize,
-    /// Rounds since a batch of one, and how many are let pass.
-    since_plain: usize,
-    plain_interval: usize,
-    /// Rounds since the last peek or test while parked, and how many are let pass.
-    since_peek: usize,
-    peek_interval: f64,
-    since_test: usize,
-    test_interval: f64,
+    /// Not even the drafter's surest guess would be kept: there is nothing to peek at, only to test.
+    hopeless: bool,
+    schedule: Schedule,
     last_width: usize,
-    /// Rounds that worked, and all speculative rounds.
     working: Earnings,
-    speculative: Earnings,
     window: Window,
 }
 
@@ -176,16 +143,10 @@ impl AutoLength {
             prospects,
             purpose: Purpose::Plain,
             on: false,
-            tests_left: FIRST_TESTS,
-            since_plain: 0,
-            plain_interval: PLAIN_INTERVALS.0,
-            since_peek: 0,
-            peek_interval: PEEK_INTERVALS.0,
-            since_test: 0,
-            test_interval: TEST_INTERVALS.0,
+            hopeless: false,
+            schedule: Schedule::new(),
             last_width: 1,
             working: Earnings::default(),
-            speculative: Earnings::default(),
             window: Window::new(),
         }
     }
@@ -206,10 +167,12 @@ impl AutoLength {
     /// Whether speculation is on, and if not, how it measured.
     #[must_use]
     pub fn state(&self) -> AutoState {
-        match self.speculative.rate() {
-            _ if self.on => AutoState::On { length: self.working.length() as f32 },
-            Some(ratio) if self.tests_left == 0 => AutoState::Parked { ratio: ratio as f32 },
-            _ => AutoState::Learning,
+        if self.on || !self.schedule.is_learning() && self.schedule.peeks_always() {
+            AutoState::On { length: self.working.length() as f32 }
+        } else if !self.schedule.is_learning() {
+            AutoState::Parked { ratio: self.prospects.best_rate().min(1.0) as f32 }
+        } else {
+            AutoState::Learning
         }
     }
 
@@ -230,7 +193,9 @@ impl AutoLength {
         self.calibration = fresh.calibration;
         self.first = fresh.first;
         self.later = fresh.later;
-        self.tests_left = fresh.tests_left;
+        self.schedule.start_over();
+        self.working = fresh.working;
+        (self.on, self.hopeless) = (false, false);
     }
 
     /// Brings everything known into one place for this round.
@@ -256,17 +221,15 @@ impl AutoLength {
             return None;
         }
         let mut narrower = 2;
-        for width in ANCHORS {
+        for (width, gain) in ANCHORS {
             let guesses = width - 1;
             let optimistic = self.costs.relative().verify[narrower] * OPTIMISM;
             let measured = self.costs.relative().verify[width];
             let doubtful = self.costs.rounds(width) == 1 && measured > DOUBTFUL * optimistic;
             if !known(width) || doubtful {
                 let rate = self.prospects.rate_of(guesses, optimistic);
-                let best = (0..=self.prospects.longest)
-                    .map(|guesses| self.prospects.rate_of(guesses, self.prospects.verify[guesses + 1]))
-                    .fold(self.prospects.rate, f64::max);
-                return (guesses <= room && rate > best * EXPLORE_GAIN).then_some(guesses);
+                let best = self.prospects.best_rate().max(self.prospects.rate);
+                return (guesses <= room && rate > best * gain).then_some(guesses);
             }
             narrower = width;
         }
@@ -275,13 +238,14 @@ impl AutoLength {
 
     /// What the next round is for, and its guesses at most.
     fn choose(&mut self, room: usize) -> (Purpose, usize) {
-        let due = self.since_plain >= self.plain_interval || self.costs.plain_is_doubtful();
+        let rate = self.working.rate().filter(|_| self.on);
+        let due = self.schedule.plain_is_due(rate) || self.costs.plain_is_doubtful();
         if room == 0 || self.costs.measured(1).is_none() || due {
             return (Purpose::Plain, 0);
         }
         self.look_ahead(room);
         let longest = self.prospects.longest;
-        if self.tests_left > 0 {
+        if self.schedule.is_learning() {
             return match self.worth_exploring(room) {
                 Some(guesses) => (Purpose::Explore, guesses),
                 None => (Purpose::Test, 1),
@@ -297,11 +261,11 @@ impl AutoLength {
                 None => (Purpose::Work, longest),
             };
         }
-        // Where not even the drafter's surest guess would be kept, there is nothing to peek at.
-        let hopeless = self.prospects.least_acceptance(0, 1.0) > self.prospects.acceptance[calibration::BINS - 1];
-        if !hopeless && self.since_peek as f64 >= self.peek_interval {
+        self.hopeless =
+            self.prospects.least_acceptance(0, 1.0) > self.prospects.acceptance[calibration::BINS - 1];
+        if !self.hopeless && self.schedule.peek_is_due() {
             (Purpose::Work, longest)
-        } else if self.since_test as f64 >= self.test_interval {
+        } else if self.schedule.test_is_due() {
             (Purpose::Test, 1)
         } else {
             (Purpose::Plain, 0)
@@ -323,7 +287,11 @@ impl AutoLength {
         self.calibration.fit();
         // What the drafter says after a wrong guess is no sign of what it says after a right one.
         for (place, guess) in guesses.iter().enumerate().take(accepted + 1) {
-            if place == 0 { self.first.observe(guess.probability) } else { self.later.observe(guess.probability) }
+            if place == 0 {
+                self.first.observe(guess.probability)
+            } else {
+                self.later.observe(guess.probability)
+            }
         }
         match cut {
             Some(floor) if guesses.is_empty() => self.first.observe_cut(floor),
@@ -332,52 +300,27 @@ impl AutoLength {
         }
     }
 
-    /// Sets the waiting times after a round, given its time beyond a plain one.
-    fn schedule(&mut self, outcome: &RoundOutcome<'_>) {
+    /// Sets the waiting times after a round; `plain` is what a batch of one was expected to take.
+    fn reschedule(&mut self, outcome: &RoundOutcome<'_>, plain: Option<f64>) {
+        if outcome.guesses.is_empty() {
+            let ratio = plain.map_or(1.0, |plain| outcome.verify_time.as_secs_f64() / plain);
+            self.schedule.after_narrow(ratio, outcome.allowed == 0 && self.on);
+        } else {
+            self.schedule.after_wide();
+        }
         if outcome.allowed == 0 {
-            self.since_peek += 1;
-            self.since_test += 1;
+            self.schedule.after_plain();
             return;
         }
-        let right = outcome.accepted > 0;
+        let (accepted, relative) = (outcome.accepted > 0, self.costs.relative());
         match self.purpose {
             Purpose::Test | Purpose::Explore => {
-                self.tests_left = self.tests_left.saturating_sub(outcome.tested.max(1));
-                self.since_test = 0;
-                let cost = self.costs.relative().verify[2] - 1.0 + self.costs.relative().step;
-                let steady = (cost / TEST_BUDGET).clamp(TEST_INTERVALS.0, TEST_INTERVALS.1);
-                self.test_interval =
-                    if right { TEST_INTERVALS.0 / 8.0 } else { (self.test_interval * 2.0).min(steady) };
+                let cost = relative.verify[2] - 1.0 + relative.step;
+                self.schedule.after_test(outcome.tested, cost, accepted && self.hopeless);
             }
-            Purpose::Work => {
-                self.since_peek = 0;
-                let steady = self.costs.relative().step / PEEK_BUDGET;
-                let steady = steady.clamp(PEEK_INTERVALS.0, PEEK_INTERVALS.1);
-                self.peek_interval =
-                    if right { 0.0 } else { (self.peek_interval * 2.0).clamp(PEEK_INTERVALS.0, steady) };
-            }
+            Purpose::Work => self.schedule.after_work(accepted, relative.step),
             Purpose::Plain => {}
         }
-    }
-
-    fn schedule_plain(&mut self, outcome: &RoundOutcome<'_>) {
-        if !outcome.guesses.is_empty() {
-            self.since_plain += 1;
-            return;
-        }
-        self.since_plain = 0;
-        if outcome.allowed > 0 || !self.on {
-            return;
-        }
-        let surprise = self.costs.measured(1).is_some_and(|expected| {
-            let ratio = outcome.verify_time.as_secs_f64() / expected;
-            !(1.0 / SURPRISE..=SURPRISE).contains(&ratio)
-        });
-        self.plain_interval = if surprise {
-            SURPRISE_INTERVAL
-        } else {
-            (self.plain_interval * 2).min(PLAIN_INTERVALS.1)
-        };
     }
 }
 
@@ -394,7 +337,9 @@ impl DraftPolicy for AutoLength {
             Purpose::Plain => return None,
             Purpose::Test | Purpose::Explore => 0.0,
             // The first guess of a working round was decided on when the round was.
-            Purpose::Work if !draft.is_empty() && self.prospects.worth_of_a_guess(draft.len(), chance) <= 0.0 => {
+            Purpose::Work
+                if !draft.is_empty() && self.prospects.worth_of_a_guess(draft.len(), chance) <= 0.0 =>
+            {
                 return None;
             }
             Purpose::Work => self.calibration.floor(self.prospects.least_acceptance(draft.len(), chance)),
@@ -407,20 +352,17 @@ impl DraftPolicy for AutoLength {
         // A draft that ended early although one more guess was wanted: that one was made, and cut.
         let cut = if guesses < outcome.allowed { self.floor(outcome.guesses) } else { None };
         let steps = guesses + usize::from(cut.is_some());
-        self.schedule_plain(outcome);
+        let plain = self.costs.measured(1);
         self.costs.observe(guesses + 1, outcome.verify_time, steps, outcome.draft_time, outcome.context);
         self.learn_from_guesses(outcome, cut);
-        self.schedule(outcome);
+        self.reschedule(outcome, plain);
         self.last_width = guesses + 1;
         let tokens = outcome.accepted as f64 + 1.0;
-        self.window.push(tokens, (outcome.draft_time + outcome.verify_time).as_secs_f64());
-        if outcome.allowed > 0 {
+        self.window.push(tokens, outcome.draft_time.as_secs_f64() + outcome.verify_time.as_secs_f64());
+        if self.purpose == Purpose::Work && outcome.allowed > 0 {
             let relative = self.costs.relative();
             let time = relative.verify[(guesses + 1).min(WIDEST)] + steps as f64 * relative.step;
-            self.speculative.add(tokens, time, guesses as f64);
-            if self.purpose == Purpose::Work {
-                self.working.add(tokens, time, guesses as f64);
-            }
+            self.working.add(tokens, time, guesses as f64);
         }
     }
 }

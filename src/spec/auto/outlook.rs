@@ -62,7 +62,11 @@ mod tests {
     fn follows_the_guesses_and_stays_a_distribution() {
         let mut outlook = Outlook::new();
         for round in 0..40 {
-            if round % 2 == 0 { outlook.observe(0.99) } else { outlook.observe_cut(0.6) }
+            if round % 2 == 0 {
+                outlook.observe(0.99)
+            } else {
+                outlook.observe_cut(0.6)
+            }
             assert!((outlook.shares().iter().sum::<f64>() - 1.0).abs() < 1e-9);
         }
         assert!((outlook.shares()[BINS - 1] - 0.5).abs() < 0.05);

@@ -4,6 +4,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
+use crate::event::Activity;
 use crate::tui::app::State;
 use crate::tui::engine::speculation_line;
 use crate::tui::text::{one_line, shorten, wrap};
@@ -54,8 +55,14 @@ pub fn lines(state: &State, columns: usize) -> Vec<(Kind, String)> {
         None => figure("per round  …".to_string()),
     }
     match rate(state) {
-        Some(rate) => figure(format!("speed      {rate:.1} t/s")),
-        None => figure("speed      …".to_string()),
+        Some(rate) => figure(format!("now        {rate:.1} t/s")),
+        None => figure("now        …".to_string()),
+    }
+    if let Some(plain) = counters.plain_per_second {
+        figure(format!("plain      {plain:.1} t/s"));
+    }
+    if let Some(gain) = counters.gain {
+        figure(format!("gain       ×{gain:.2}"));
     }
     if let Some((draft, verify, other)) = time_shares(state) {
         figure(format!("draft {draft:.0}% verify {verify:.0}% other {other:.0}%"));
@@ -84,7 +91,7 @@ pub fn why(state: &State) -> String {
         format!("{pairing}.")
     };
     let speculation = &state.speculation;
-    if speculation.on {
+    if speculation.is_on() {
         let drafter = drafter(state).unwrap_or_else(|| "the drafter".to_string());
         let so_far = match state.counters.length_per_round() {
             Some(length) => format!(", {length:.2} tokens a round in the last reply"),
@@ -99,7 +106,12 @@ pub fn why(state: &State) -> String {
     let reason = speculation.reason.as_deref().map_or_else(|| "it was turned off".to_string(), one_line);
     let reason = reason.trim_end_matches('.').to_string();
     let has_drafter = state.ready.as_ref().is_some_and(|ready| ready.draft_kind != "none");
-    let next = if has_drafter { "/draft on turns it on.".to_string() } else { pairing };
+    if speculation.activity == Activity::Parked {
+        return format!(
+            "Speculation is parked: it was measured to be no faster here ({reason}). It is tried again now and then; /draft on forces it."
+        );
+    }
+    let next = if has_drafter { "/draft auto turns it on.".to_string() } else { pairing };
     format!("Speculation is off: {reason}. {next}")
 }
 
@@ -154,7 +166,7 @@ pub fn draw(state: &State, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
     let mut content = vec![Line::from(Span::styled("speculation", theme.title()))];
     content.extend(lines(state, columns).into_iter().map(|(kind, text)| match kind {
         Kind::State => {
-            Line::from(Span::styled(text, if state.speculation.on { theme.live() } else { theme.title() }))
+            Line::from(Span::styled(text, if state.speculation.is_on() { theme.live() } else { theme.title() }))
         }
         Kind::Figure => Line::from(text),
     }));

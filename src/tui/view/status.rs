@@ -48,7 +48,7 @@ fn groups(state: &State, reason: usize, below: &str) -> Vec<Vec<Piece>> {
         (None, None) if state.running.is_some() => now.push((format!("{mark} …"), 0)),
         (None, None) => now.push((format!("{mark} ready"), 0)),
     }
-    if state.speculation.on {
+    if state.speculation.is_on() {
         if counters.rounds == 0 {
             now.push((format!("draft {}", state.speculation.length), 2));
         }
@@ -57,6 +57,9 @@ fn groups(state: &State, reason: usize, below: &str) -> Vec<Vec<Piece>> {
         }
         if let Some(length) = counters.length_per_round() {
             now.push((format!("len {length:.1}"), 4));
+        }
+        if let Some(gain) = counters.gain {
+            now.push((format!("×{gain:.2}"), 3));
         }
     } else {
         now.push((shorten(&speculation_line(&state.speculation), reason), 2));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use slipstream::spec::{AutoLength, DraftPolicy, FixedLength, Guess, RoundOutcome};
+use slipstream::spec::{AutoLength, DraftPolicy, Guess, RoundOutcome};
 use slipstream::token::TokenId;
 
 use crate::fakes::hash;
@@ -30,7 +30,6 @@ pub struct Played {
     pub token: usize,
     pub allowed: usize,
     pub guesses: usize,
-    pub accepted: usize,
 }
 
 impl Scene {
@@ -75,7 +74,7 @@ impl Scene {
                 verify_time: duration(verify * real * seen),
                 context: 100 + token as u32,
             });
-            watch(Played { token, allowed, guesses: guesses.len(), accepted });
+            watch(Played { token, allowed, guesses: guesses.len() });
             token += accepted + 1;
             last_width = width;
             round += 1;
@@ -88,17 +87,36 @@ impl Scene {
         (0..count).map(move |seed| Scene { seed: hash(self.seed + seed), ..self })
     }
 
-    /// Time of a fixed length, summed over seeds.
+    /// Time of a fixed length, summed over seeds: what `play` gives for it, without asking the drafter's opinion.
     pub fn fixed(self, length: usize, seeds: u64) -> f64 {
-        self.seeds(seeds).map(|scene| scene.play(&mut FixedLength { length, p_min: 0.0 }, &mut |_| {})).sum()
+        self.seeds(seeds).map(|scene| scene.play_fixed(length)).sum()
     }
 
-    /// Time of the automatic policy from a cold start, summed over seeds.
+    fn play_fixed(&self, length: usize) -> f64 {
+        let (mut token, mut time, mut last_width) = (0, 0.0, 1);
+        while token < self.tokens {
+            let guesses = length.min(self.tokens - token - 1);
+            let right = |place: &usize| self.text.right(self.seed, token + place, *place);
+            let change = if guesses + 1 == last_width { 0.0 } else { self.world.change };
+            let verify = self.world.verify(guesses + 1) + change + self.noise.context(token);
+            time += (verify + guesses as f64 * self.world.step) * self.noise.factors(token, 0).0;
+            token += (0..guesses).take_while(right).count() + 1;
+            last_width = guesses + 1;
+        }
+        time
+    }
+
+    /// Times of the automatic policy from a cold start, one for each seed.
+    pub fn cold_each(self, seeds: u64) -> Vec<f64> {
+        self.seeds(seeds).map(|scene| scene.play(&mut AutoLength::new(), &mut |_| {})).collect()
+    }
+
+    /// Their sum.
     pub fn cold(self, seeds: u64) -> f64 {
-        self.seeds(seeds).map(|scene| scene.play(&mut AutoLength::new(), &mut |_| {})).sum()
+        self.cold_each(seeds).iter().sum()
     }
 
-    /// The same in the second reply of a conversation, after one on the same text.
+    /// The sum of times of the second reply of a conversation, after one on the same text.
     pub fn warm(self, seeds: u64) -> f64 {
         let play = |scene: Scene| {
             let mut policy = AutoLength::new();

@@ -52,8 +52,12 @@ pub const STATIONARY: [Text; 5] = [
 pub const MIXED: [Text; 3] = [
     text("code, prose by 50", &[(CODE, 50), (PROSE, 50)]),
     text("code, noise by 100", &[(CODE, 100), (NOISE, 100)]),
-    text("noise, then code", &[(NOISE, 200), (CODE, 200)]),
+    NOISE_THEN_CODE,
 ];
+
+pub const NOISE_THEN_CODE: Text = text("noise, then code", &[(NOISE, 200), (CODE, 200)]);
+
+pub const CODE_THEN_NOISE: Text = text("code, then noise", &[(CODE, 200), (NOISE, 200)]);
 
 /// Parts of at least 500 tokens with different best lengths.
 pub const LONG: [Text; 2] = [
