@@ -7,7 +7,7 @@ from pathlib import Path
 
 DICTIONARY = Path("/usr/share/dictd/wn.dict.dz")
 PARTS = {"n": "noun", "v": "verb", "adj": "adjective", "adv": "adverb"}
-UNWANTED = re.compile(r"slur|offensive|obscene|vulgar|derogat|disparag|sexual|prostitut|penis|vagina|genital", re.I)
+UNWANTED = re.compile(r"slur|offensive|obscene|vulgar|derogat|disparag|sexual|prostitut|penis|vagina|genital", re.IGNORECASE)
 SENSE = re.compile(r"(?:(n|v|adj|adv) )?(\d+): (.*)")
 
 

@@ -151,8 +151,8 @@ pub enum KvTypeArg {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Model")]
 pub struct ModelArgs {
-    /// The model, where it is not given as the first argument.
-    #[arg(short, long, env = "SLIPSTREAM_MODEL", value_name = "MODEL")]
+    /// The model, where it is not given as the first argument [env: SLIPSTREAM_MODEL].
+    #[arg(short, long, value_name = "MODEL")]
     pub model: Option<String>,
     /// The drafter: a file, `auto` (found beside the model, by what the files say of themselves), or `none`.
     #[arg(short, long, env = "SLIPSTREAM_DRAFTER", value_name = "FILE|auto|none", default_value = "auto")]
@@ -176,9 +176,9 @@ pub struct ModelArgs {
     #[arg(long, env = "SLIPSTREAM_KV_TYPE", default_value = "f16")]
     pub kv_type: KvTypeArg,
     /// Read the files instead of mapping them into memory.
-    #[arg(long)]
+    #[arg(long, env = "SLIPSTREAM_NO_MMAP")]
     pub no_mmap: bool,
-    /// Write llama.cpp's log to this file.
+    /// Write llama.cpp's warnings and errors to this file.
     #[arg(long, env = "SLIPSTREAM_LOG", value_name = "FILE")]
     pub log: Option<PathBuf>,
 }
@@ -221,8 +221,8 @@ pub struct SamplingArgs {
     /// Fixes the text, whatever the drafter and the draft length [default: a new one each time].
     #[arg(long, allow_negative_numbers = true, env = "SLIPSTREAM_SEED", value_name = "N")]
     pub seed: Option<u64>,
-    /// The same as --temp 0.
-    #[arg(long, conflicts_with = "temp")]
+    /// The same as --temp 0, whatever --temp says.
+    #[arg(long, env = "SLIPSTREAM_GREEDY")]
     pub greedy: bool,
 }
 
@@ -237,13 +237,13 @@ pub struct ReplyArgs {
     #[arg(long, env = "SLIPSTREAM_SYSTEM", value_name = "TEXT")]
     pub system: Option<String>,
     /// Let the model reason before it answers, where it knows how.
-    #[arg(long)]
+    #[arg(long, env = "SLIPSTREAM_THINK")]
     pub think: bool,
     /// A chat template (Jinja) in place of the model's own.
     #[arg(long, env = "SLIPSTREAM_CHAT_TEMPLATE", value_name = "FILE")]
     pub chat_template: Option<PathBuf>,
     /// Never let the model end its turn: write until a limit or a stop text.
-    #[arg(long)]
+    #[arg(long, env = "SLIPSTREAM_IGNORE_EOS")]
     pub ignore_eos: bool,
     /// End the reply before this text (repeatable).
     #[arg(long, value_name = "TEXT")]

@@ -37,7 +37,7 @@ pub fn run(args: &ChatArgs, machine: &Machine) -> Result<u8, Problem> {
         stop: reply.stop.clone(),
         ignore_end_of_turn: reply.ignore_eos,
     };
-    let model = settings.engine.model.clone();
+    let remembered_as = settings.remembered_as.clone();
     let mut engine = Engine::start(settings.engine);
     let Some(events) = engine.take_events() else {
         return Err(Problem::new(Kind::Fault, "the engine could not be started", ""));
@@ -47,7 +47,7 @@ pub fn run(args: &ChatArgs, machine: &Machine) -> Result<u8, Problem> {
     let outcome = tui::run(&engine.commands(), &events, &cancel, start);
     drop(engine);
     let exit = outcome.map_err(problem)?;
-    last::write(&model);
+    last::write(&remembered_as);
     Ok(exit.code())
 }
 

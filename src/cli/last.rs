@@ -12,18 +12,22 @@ fn file() -> Option<PathBuf> {
     Some(etcetera::choose_base_strategy().ok()?.data_dir().join("slipstream/last-model"))
 }
 
-/// The model's file, if one was noted.
+/// Stands for the built-in pair, whose files change their names with every version of it.
+pub const POCKET: &str = "pocket";
+
+/// The model's file, or `POCKET`, if one was noted.
 #[must_use]
-pub fn read() -> Option<PathBuf> {
+pub fn read() -> Option<String> {
     let text = fs::read_to_string(file()?).ok()?;
-    let path = text.trim_end_matches('\n');
-    (!path.is_empty()).then(|| PathBuf::from(path))
+    let name = text.trim_end_matches('\n');
+    (!name.is_empty()).then(|| name.to_owned())
 }
 
 /// Notes it. A convenience: where it cannot be written, nothing is lost but that.
 pub fn write(path: &Path) {
-    let (Some(file), Ok(path)) = (file(), std::path::absolute(path)) else { return };
-    let Some(text) = path.to_str() else { return };
+    let Some(file) = file() else { return };
+    let absolute = if path == Path::new(POCKET) { Ok(path.to_owned()) } else { std::path::absolute(path) };
+    let Some(text) = absolute.ok().and_then(|path| path.to_str().map(str::to_owned)) else { return };
     if let Some(folder) = file.parent() {
         let _ = fs::create_dir_all(folder);
     }

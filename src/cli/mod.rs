@@ -14,6 +14,7 @@ mod report;
 mod run;
 mod settings;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use clap::{CommandFactory as _, Parser as _};
@@ -35,6 +36,8 @@ pub fn main(started: Instant) -> u8 {
         Some(Command::List(output) | Command::Doctor(output)) => output.json,
         _ => false,
     };
+    LAST_WORDS_AS_JSON.store(as_json, Ordering::Relaxed);
+    crate::llama::set_last_words(last_words);
     let machine = Machine::look();
     let outcome = match cli.command {
         None => chat::run(&ChatArgs { positional: None, shared: cli.chat }, &machine),
@@ -55,13 +58,43 @@ pub fn main(started: Instant) -> u8 {
     }
 }
 
+/// Whether a problem is told as an object.
+static LAST_WORDS_AS_JSON: AtomicBool = AtomicBool::new(false);
+
+/// llama.cpp has found something impossible and would abort: the terminal is put back, the problem told, and the
+/// process ends here, without running the destructors of code whose state nobody knows.
+fn last_words(message: &str) -> ! {
+    crate::tui::terminal::restore();
+    let problem = Problem::new(
+        Kind::File,
+        format!("llama.cpp gave up: {}", printer::tame(message.lines().next().unwrap_or_default())),
+        "the model file is damaged, or its values contradict each other: look at it with `slipstream inspect`, and \
+         fetch it again",
+    );
+    printer::problem(&problem, LAST_WORDS_AS_JSON.load(Ordering::Relaxed));
+    end_now(problem.code)
+}
+
+/// Ends the process at once. Destructors of C++ statics must not run while its threads still compute.
+fn end_now(code: u8) -> ! {
+    #[cfg(unix)]
+    signal_hook::low_level::exit(i32::from(code));
+    #[cfg(not(unix))]
+    std::process::exit(i32::from(code))
+}
+
 /// clap's own messages; with `--json` among the arguments, an object as for any other problem.
 fn usage(error: &clap::Error) -> u8 {
     if !error.use_stderr() {
         // `--help` and `--version`.
-        return if error.print().is_ok() { 0 } else { 1 };
+        return match error.print() {
+            Ok(()) => 0,
+            // `--help | head`: the reader has seen enough.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => 0,
+            Err(_) => Kind::Fault.code(),
+        };
     }
-    if std::env::args().any(|argument| argument == "--json" || argument == "--jsonl") {
+    if std::env::args_os().any(|argument| argument == "--json" || argument == "--jsonl") {
         let text = error.render().to_string();
         let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
         printer::problem(&Problem::new(Kind::Usage, message, "see `slipstream --help`"), true);

@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use etcetera::BaseStrategy as _;
 
@@ -57,10 +58,13 @@ fn ensure(folder: &Path, name: &str, hash: &str, content: &[u8]) -> Result<PathB
     }
     let failed = |error: std::io::Error| {
         let kind = if error.kind() == std::io::ErrorKind::StorageFull { Kind::Space } else { Kind::Fault };
-        let help = format!(
-            "free {} MB there, or set SLIPSTREAM_CACHE to another folder",
-            content.len() / 1_000_000 + 1
-        );
+        let help = match kind {
+            Kind::Space => {
+                let megabytes = content.len() / 1_000_000 + 1;
+                format!("free {megabytes} MB there, or set SLIPSTREAM_CACHE to another folder")
+            }
+            _ => "make the folder writable, or set SLIPSTREAM_CACHE to another one".to_owned(),
+        };
         Problem::new(
             kind,
             format!("writing the built-in model to {} failed: {error}", folder.display()),
@@ -68,7 +72,10 @@ fn ensure(folder: &Path, name: &str, hash: &str, content: &[u8]) -> Result<PathB
         )
     };
     fs::create_dir_all(folder).map_err(failed)?;
-    let partial = folder.join(format!("{name}.{}.partial", std::process::id()));
+    // Unlike any other writer's: processes and threads may do this at the same time.
+    static WRITERS: AtomicU32 = AtomicU32::new(0);
+    let writer = WRITERS.fetch_add(1, Ordering::Relaxed);
+    let partial = folder.join(format!("{name}.{}-{writer}.partial", std::process::id()));
     let written = fs::File::create(&partial).and_then(|mut file| {
         file.write_all(content)?;
         file.sync_all()?;

@@ -38,6 +38,9 @@ pub fn run(args: &RunArgs, machine: &Machine, started: Instant) -> Result<u8, Pr
     Ok(if reply.stop_reason == StopReason::Cancelled && !face.closed { Kind::Interrupted.code() } else { 0 })
 }
 
+/// Bytes of prompt that are read at most: more than any context holds.
+const LONGEST_PROMPT: u64 = 64 << 20;
+
 /// The prompt: the option, or standard input where it is `-` or a pipe.
 fn prompt_text(args: &RunArgs) -> Result<String, Problem> {
     let text = match args.prompt.as_deref() {
@@ -51,13 +54,17 @@ fn prompt_text(args: &RunArgs) -> Result<String, Problem> {
                 ));
             }
             let mut bytes = Vec::new();
-            io::stdin().read_to_end(&mut bytes).map_err(|error| {
+            io::stdin().take(LONGEST_PROMPT + 1).read_to_end(&mut bytes).map_err(|error| {
                 Problem::new(
                     Kind::Fault,
                     format!("reading the prompt from standard input failed: {error}"),
                     "",
                 )
             })?;
+            if bytes.len() as u64 > LONGEST_PROMPT {
+                let message = format!("the prompt on standard input is longer than {LONGEST_PROMPT} bytes");
+                return Err(Problem::new(Kind::Usage, message, "no context holds that much: give a part of it"));
+            }
             let text = String::from_utf8(bytes).map_err(|error| {
                 let at = error.utf8_error().valid_up_to();
                 let message =
@@ -96,7 +103,11 @@ fn request(args: &RunArgs, text: String, settings: &Settings) -> Request {
     }
 }
 
-/// Ctrl+C ends the reply, which is then reported as far as it came.
+/// A cancelled reply is given this long to end by itself: one micro-batch of the 26B takes about ten seconds.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// Ctrl+C (or SIGTERM) ends the reply, which is then reported as far as it came; a second one, or a reply that does not
+/// end, ends the process. (On Windows the system ends the process at once.)
 fn stop_on_interrupt(canceller: Canceller) {
     #[cfg(unix)]
     {
@@ -104,11 +115,14 @@ fn stop_on_interrupt(canceller: Canceller) {
         if let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]) {
             std::thread::spawn(move || {
                 for (count, _) in signals.forever().enumerate() {
-                    canceller.cancel();
+                    canceller.cancel_all();
                     if count > 0 {
-                        // Whoever asks twice does not want to wait for the end of a round.
-                        std::process::exit(i32::from(Kind::Interrupted.code()));
+                        super::end_now(Kind::Interrupted.code());
                     }
+                    std::thread::spawn(|| {
+                        std::thread::sleep(GRACE);
+                        super::end_now(Kind::Interrupted.code());
+                    });
                 }
             });
         }

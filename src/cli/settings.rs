@@ -32,6 +32,8 @@ pub struct Settings {
     pub sampling: SamplingSettings,
     /// Most guesses a round.
     pub n_max: u32,
+    /// What to open next time nothing is named: the file, or the built-in pair's name.
+    pub remembered_as: PathBuf,
 }
 
 /// The files of a pair, read and judged.
@@ -41,6 +43,7 @@ struct Chosen {
     plan: DrafterPlan,
     reason: String,
     name: String,
+    built_in: bool,
 }
 
 /// Resolves model options. `positional` is the model given as the first argument.
@@ -55,10 +58,22 @@ pub fn resolve(positional: Option<&str>, shared: &Shared, machine: &Machine) -> 
         let message = format!("two models were given: {first} and --model {second}");
         return Err(Problem::new(Kind::Usage, message, "give one of them"));
     }
-    let chosen = choose_files(positional.or(model.model.as_deref()), model, machine)?;
+    let from_environment = std::env::var("SLIPSTREAM_MODEL").ok().filter(|name| !name.is_empty());
+    let name = positional.or(model.model.as_deref()).or(from_environment.as_deref());
+    if name.is_some_and(|name| name.trim().is_empty()) {
+        return Err(Problem::new(Kind::Usage, "the model's name is empty", "give a file, a name, or `pocket`"));
+    }
+    if let Some(log) = &model.log {
+        check_log(log)?;
+    }
+    let chosen = choose_files(name, model, machine)?;
     let context = context(&chosen, model, machine)?;
     let threads = model.threads.unwrap_or(machine.physical_cores);
     let speculation = speculation(&shared.draft)?;
+    let remembered_as = match chosen.built_in {
+        true => PathBuf::from(last::POCKET),
+        false => chosen.target.path.clone(),
+    };
     let engine = EngineSettings {
         model: chosen.target.path.clone(),
         model_name: chosen.name,
@@ -81,7 +96,7 @@ pub fn resolve(positional: Option<&str>, shared: &Shared, machine: &Machine) -> 
         log: model.log.clone(),
     };
     let sampling = sampling(&shared.sampling, &chosen.target);
-    Ok(Settings { engine, sampling, n_max: shared.draft.n_max })
+    Ok(Settings { engine, sampling, n_max: shared.draft.n_max, remembered_as })
 }
 
 fn gpu_layers(text: &str) -> Result<Option<u32>, Problem> {
@@ -127,9 +142,10 @@ fn choose_files(name: Option<&str>, args: &ModelArgs, machine: &Machine) -> Resu
         Some("pocket") => built_in(&mut known_drafter)?,
         Some(name) if Path::new(name).exists() => PathBuf::from(name),
         Some(name) => named(name, machine, &mut known_drafter)?,
-        None => match last::read().filter(|path| path.is_file()) {
-            Some(path) => path,
-            None => match best_here(machine, &mut known_drafter) {
+        None => match last::read() {
+            Some(name) if name == last::POCKET => built_in(&mut known_drafter)?,
+            Some(name) if Path::new(&name).is_file() => PathBuf::from(name),
+            _ => match best_here(machine, &mut known_drafter) {
                 Some(path) => path,
                 None => built_in(&mut known_drafter)?,
             },
@@ -137,10 +153,11 @@ fn choose_files(name: Option<&str>, args: &ModelArgs, machine: &Machine) -> Resu
     };
     let target = read_model(&path).map_err(file_problem)?;
     target_only(&target).map_err(file_problem)?;
+    let built_in = matches!(known_drafter, Known::BuiltIn(_));
     let (drafter, plan, reason) = choose_drafter(&target, args, known_drafter)?;
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let name = target.facts.name.clone().filter(|name| !name.is_empty()).unwrap_or(stem);
-    Ok(Chosen { target, drafter, plan, reason, name })
+    Ok(Chosen { target, drafter, plan, reason, name, built_in })
 }
 
 /// A drafter that is known before looking beside the target.
@@ -216,6 +233,7 @@ fn choose_drafter(
         return Ok((None, DrafterPlan::Lookup, "look-up was asked for".to_owned()));
     }
     match args.drafter.as_str() {
+        "" => Err(Problem::new(Kind::Usage, "the drafter's name is empty", "give a file, `auto`, or `none`")),
         "none" => Ok((None, DrafterPlan::None, "no drafter was asked for".to_owned())),
         "auto" => auto_drafter(target, known),
         path => given_drafter(target, Path::new(path), args.drafter_kind),
@@ -292,11 +310,32 @@ fn context(chosen: &Chosen, args: &ModelArgs, machine: &Machine) -> Result<u32, 
     }
 }
 
+/// A template is a few kilobytes; llama.cpp's engine recurses as deep as it nests.
+const LONGEST_TEMPLATE: u64 = 1 << 20;
+
 fn template(path: &Path) -> Result<String, Problem> {
-    std::fs::read_to_string(path).map_err(|error| {
-        let message = format!("reading the chat template {} failed: {error}", path.display());
+    let failed = |reason: String| {
+        let message = format!("reading the chat template {} failed: {reason}", path.display());
         Problem::new(Kind::File, message, "leave --chat-template out to use the model's own")
-    })
+    };
+    let file = std::fs::metadata(path).map_err(|error| failed(error.to_string()))?;
+    if !file.is_file() || file.len() > LONGEST_TEMPLATE {
+        return Err(failed(format!("expected a file of at most {LONGEST_TEMPLATE} bytes")));
+    }
+    std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))
+}
+
+/// Whether llama.cpp's log can be written there. A pipe would block, so it must be a file, or nothing yet.
+fn check_log(path: &Path) -> Result<(), Problem> {
+    let failed = |reason: String| {
+        let message = format!("--log {}: {reason}", path.display());
+        Problem::new(Kind::Usage, message, "give the path of a file that can be written")
+    };
+    if path.exists() && !path.is_file() {
+        return Err(failed("it is not a file".to_owned()));
+    }
+    let opened = std::fs::OpenOptions::new().create(true).append(true).open(path);
+    opened.map(|_| ()).map_err(|error| failed(error.to_string()))
 }
 
 /// Flags, then the model's own recommendation, then the defaults.

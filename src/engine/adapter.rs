@@ -40,10 +40,11 @@ impl<'m> TargetMachine<'m> {
 
     /// Takes over the hidden row of the `index`-th token of the latest batch.
     pub fn take_hidden(&mut self, index: usize) {
-        if let (Some(hidden), Some(row)) = (&self.hidden, self.context.hidden_row(index)) {
+        if let Some(hidden) = &self.hidden {
+            // Without a row there is no draft, rather than one from an older row.
             let mut hidden = hidden.borrow_mut();
             hidden.clear();
-            hidden.extend_from_slice(row);
+            hidden.extend_from_slice(self.context.hidden_row(index).unwrap_or(&[]));
         }
     }
 }
@@ -156,9 +157,9 @@ impl<'m> ModelDrafter<'m> {
         ModelDrafter { context, held: Vec::new(), window: Vec::new() }
     }
 
-    /// Decodes what the cache lacks of `text`, all but nothing: afterwards row `n − 1` of the last batch of n
-    /// follows the text.
-    fn catch_up(&mut self, text: &[TokenId]) -> Result<usize, LlamaError> {
+    /// Decodes what the cache lacks of `text`, one micro-batch at most, so that a person who cancels need not wait for
+    /// more. `Some(n)`: row `n − 1` of the batch follows the text. `None`: there is more to read, in the next rounds.
+    fn catch_up(&mut self, text: &[TokenId]) -> Result<Option<usize>, LlamaError> {
         let common = self.held.iter().zip(text).take_while(|(held, token)| held == token).count();
         // The last token is always decoded again: its row is wanted.
         let mut common = common.min(text.len() - 1);
@@ -167,14 +168,12 @@ impl<'m> ModelDrafter<'m> {
             common = 0;
         }
         self.held.truncate(common);
-        let mut count = 0;
-        for chunk in text[common..].chunks(self.context.settings().micro_batch as usize) {
-            let is_last = self.held.len() + chunk.len() == text.len();
-            self.context.decode(chunk, usize::from(is_last))?;
-            self.held.extend_from_slice(chunk);
-            count = chunk.len();
-        }
-        Ok(count)
+        let rest = &text[common..];
+        let chunk = &rest[..rest.len().min(self.context.settings().micro_batch as usize)];
+        let is_last = chunk.len() == rest.len();
+        self.context.decode(chunk, usize::from(is_last))?;
+        self.held.extend_from_slice(chunk);
+        Ok(is_last.then_some(chunk.len()))
     }
 }
 
@@ -187,7 +186,8 @@ impl Drafter for ModelDrafter<'_> {
         let Some(mut floor) = (request.floor)(draft) else { return Ok(()) };
         let after = Position(0).plus(request.text.len());
         let mut count = match self.catch_up(request.text) {
-            Ok(count) => count,
+            Ok(Some(count)) => count,
+            Ok(None) => return Ok(()),
             // Its own context is smaller than the target's: no guesses from here on.
             Err(LlamaError::Full { .. }) => return Ok(()),
             Err(error) => return Err(error.to_string()),

@@ -3,9 +3,9 @@
 use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 
+use super::cancel::Canceller;
 use super::adapter::{HiddenRow, ModelDrafter, MtpDrafter, TargetMachine};
 use super::reply::LONGEST_DRAFT;
 use super::{DrafterPlan, EngineSettings};
@@ -33,7 +33,7 @@ pub fn load_model(
     path: &Path,
     settings: &EngineSettings,
     events: &Sender<Event>,
-    cancel: &AtomicBool,
+    cancel: &Canceller,
 ) -> Result<Model, LlamaError> {
     let model_settings = ModelSettings { gpu_layers: settings.gpu_layers, mmap: settings.mmap };
     let mut told = -1.0_f32;
@@ -43,7 +43,7 @@ pub fn load_model(
             told = fraction;
             let _ = events.send(Event::Loading { what: path.to_owned(), fraction });
         }
-        !cancel.load(Ordering::Relaxed)
+        !cancel.is_cancelled()
     })
 }
 
@@ -53,7 +53,7 @@ pub fn load_drafter(
     settings: &EngineSettings,
     target: &Model,
     events: &Sender<Event>,
-    cancel: &AtomicBool,
+    cancel: &Canceller,
 ) -> Result<Option<Model>, String> {
     let (path, mtp) = match &settings.drafter {
         DrafterPlan::None | DrafterPlan::Lookup => return Ok(None),

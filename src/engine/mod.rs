@@ -2,6 +2,7 @@
 //! channel, events come out of another; cancelling is a flag, so that it never waits in a queue.
 
 mod adapter;
+mod cancel;
 mod clock;
 mod loading;
 mod reply;
@@ -10,11 +11,10 @@ mod text;
 mod worker;
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
+pub use cancel::Canceller;
 pub use clock::Clock;
 pub use reply::LONGEST_DRAFT;
 pub use text::{Reasoning, TextStream};
@@ -22,6 +22,9 @@ pub use text::{Reasoning, TextStream};
 use crate::event::{Command, Event};
 use crate::llama::KvType;
 use crate::request::Speculation;
+
+/// Stack of the worker: llama.cpp's template engine recurses as deep as a template nests.
+const STACK_BYTES: usize = 64 << 20;
 
 /// The drafter to use.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,19 +81,8 @@ pub struct EngineSettings {
 pub struct Engine {
     commands: Sender<Command>,
     events: Option<Receiver<Event>>,
-    cancel: Arc<AtomicBool>,
+    cancel: Canceller,
     worker: Option<JoinHandle<()>>,
-}
-
-/// Ends the running reply from any thread.
-#[derive(Clone)]
-pub struct Canceller(Arc<AtomicBool>);
-
-impl Canceller {
-    /// Ends the running reply, or the loading, within one round or micro-batch.
-    pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 impl Engine {
@@ -99,10 +91,11 @@ impl Engine {
     pub fn start(settings: EngineSettings) -> Engine {
         let (commands, orders) = channel();
         let (sender, events) = channel();
-        let cancel = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&cancel);
+        let cancel = Canceller::new();
+        let flag = cancel.clone();
         let worker = std::thread::Builder::new()
             .name("engine".to_owned())
+            .stack_size(STACK_BYTES)
             .spawn(move || worker::run(&settings, &orders, &sender, &flag))
             .ok();
         Engine { commands, events: Some(events), cancel, worker }
@@ -122,7 +115,7 @@ impl Engine {
     /// What ends the running reply.
     #[must_use]
     pub fn canceller(&self) -> Canceller {
-        Canceller(Arc::clone(&self.cancel))
+        self.cancel.clone()
     }
 
     /// The events, once: for an observer that keeps the receiver. Afterwards `next` has none.
@@ -140,7 +133,7 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        self.cancel.store(true, Ordering::Relaxed);
+        self.cancel.cancel_all();
         let _ = self.commands.send(Command::Shutdown);
         if let Some(worker) = self.worker.take() {
             let _ = worker.join();

@@ -1,13 +1,14 @@
 //! One reply: read the prompt, then rounds until something ends it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::time::Duration;
 
 use super::adapter::TargetMachine;
+use super::cancel::Canceller;
 use super::clock::Clock;
 use super::session::Session;
 use super::text::{Pieces, Reasoning, TextStream};
+use super::worker::Prepared;
 use crate::event::{Activity, Command, Counters, Event, Prefill, Reply, SpeculationState, StopReason};
 use crate::llama::{LlamaError, Rendered, Vocab};
 use crate::request::{DraftLength, Request, Speculation};
@@ -40,8 +41,8 @@ pub struct Desk<'a, 'm> {
     pub reason: &'a mut Option<String>,
     /// Orders that arrive while the reply is written.
     pub commands: &'a Receiver<Command>,
-    /// Set by a person who wants the reply to end.
-    pub cancel: &'a AtomicBool,
+    /// Whether a person wants the reply to end.
+    pub cancel: &'a Canceller,
     /// Where events go.
     pub events: &'a Sender<Event>,
     /// Save what a later turn needs to go back to this one's beginning.
@@ -92,24 +93,27 @@ impl Desk<'_, '_> {
 
     /// Takes in orders that concern the running reply.
     fn take_orders(&mut self) {
-        while let Ok(command) = self.commands.try_recv() {
-            match command {
-                Command::SetSpeculation(speculation) => {
+        loop {
+            match self.commands.try_recv() {
+                Ok(Command::SetSpeculation(speculation)) => {
                     *self.speculation = speculation;
                     self.send(Event::Speculation(self.state()));
                 }
-                other => {
-                    if matches!(other, Command::Shutdown) {
-                        self.cancel.store(true, Ordering::Relaxed);
-                    }
-                    self.postponed.push(other);
+                Ok(Command::Shutdown) | Err(TryRecvError::Disconnected) => {
+                    // Nothing that was asked for before matters any more.
+                    self.postponed.clear();
+                    self.postponed.push(Command::Shutdown);
+                    self.cancel.cancel_all();
+                    return;
                 }
+                Ok(other) => self.postponed.push(other),
+                Err(TryRecvError::Empty) => return,
             }
         }
     }
 
     fn cancelled(&self) -> bool {
-        self.cancel.load(Ordering::Relaxed)
+        self.cancel.is_cancelled()
     }
 
     /// Shows pieces and notes what they end.
@@ -143,10 +147,11 @@ impl Desk<'_, '_> {
     pub fn write(
         mut self,
         request: &Request,
-        prompt: &[TokenId],
-        rendered: Option<&Rendered>,
+        prepared: &Prepared,
+        clock: Clock,
     ) -> Result<Reply, LlamaError> {
-        let clock = Clock::start();
+        let (prompt, rendered) = (prepared.tokens.as_slice(), prepared.rendered.as_ref());
+        let began = clock.elapsed();
         let mut draft = Draft { stream: stream(request, rendered), tokens: Vec::new(), stop: None };
         let prompt_total = prompt.len() as u32;
         let held = self.session.tokens().len();
@@ -161,11 +166,13 @@ impl Desk<'_, '_> {
         }
         let prefill = |done: usize| Prefill { done: done as u32, total: prompt_total, reused: reused as u32 };
         let (events, cancel) = (self.events, self.cancel);
-        let last = self.session.read(self.target.context(), prompt, &mut |done| {
+        let boundary = self.keeps_ways_back.then_some(prepared.boundary);
+        let last = self.session.read(self.target.context(), prompt, boundary, &mut |done| {
             let _ = events.send(Event::Prefill(prefill(done)));
-            !cancel.load(Ordering::Relaxed)
+            !cancel.is_cancelled()
         })?;
-        let prompt_time = clock.elapsed();
+        let prompt_time = clock.elapsed() - began;
+        let prompt_decoded = (self.session.tokens().len() - reused) as u32;
         self.send(Event::Prefill(prefill(self.session.tokens().len())));
 
         let mut text = prompt.to_vec();
@@ -178,7 +185,7 @@ impl Desk<'_, '_> {
         }
         let sampler = Sampler::new(&request.sampling, suppressed);
         let mut cycle = Cycle::new(sampler, self.vocab.size());
-        let mut first_token = prompt_time;
+        let mut first_token = clock.elapsed();
         if request.max_tokens == Some(0) {
             draft.stop = Some(StopReason::Length);
         } else if let Some(last) = last {
@@ -188,11 +195,6 @@ impl Desk<'_, '_> {
             first_token = clock.elapsed();
             stats.record_prefill_token();
             self.add(&mut draft, token, Origin::Target, &mut piece);
-            // The cache holds the prompt and nothing else: the only moment at which this way back can be saved. The
-            // first token is on its way to the screen already.
-            if self.keeps_ways_back && draft.stop.is_none() {
-                self.session.save(self.target.context());
-            }
         } else {
             draft.stop = Some(StopReason::Cancelled);
         }
@@ -212,13 +214,20 @@ impl Desk<'_, '_> {
             if draft.stop.is_some() {
                 break;
             }
-            let round = self.round(&mut cycle, &mut text, room, clock)?;
-            stats.record(&round);
+            let mut round = self.round(&mut cycle, &mut text, room, clock)?;
+            let mut used = 0;
             for emitted in &round.emitted {
-                if draft.stop.is_none() {
-                    self.add(&mut draft, emitted.token, emitted.origin, &mut piece);
+                self.add(&mut draft, emitted.token, emitted.origin, &mut piece);
+                used += 1;
+                if draft.stop.is_some() {
+                    break;
                 }
             }
+            // What lies past a stop text was drawn but is no part of the reply: it does not count.
+            round.emitted.truncate(used);
+            round.tested = round.tested.min(used);
+            round.accepted = round.accepted.min(used);
+            stats.record(&round);
             if let Some(failure) = round.drafter_failed {
                 self.drop_drafter(failure);
             }
@@ -241,7 +250,7 @@ impl Desk<'_, '_> {
             tokens: draft.tokens,
             stop_reason,
             prompt_tokens: prompt_total,
-            prompt_decoded: prompt_total - reused as u32,
+            prompt_decoded,
             prompt_time,
             first_token,
             counters,

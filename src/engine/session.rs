@@ -63,7 +63,7 @@ impl Session {
     }
 
     /// Saves a way back to the present length, for the turns after this one.
-    pub fn save(&mut self, context: &mut Context<'_>) {
+    fn save(&mut self, context: &mut Context<'_>) {
         if self.checkpoints.iter().any(|checkpoint| checkpoint.length == context.length()) {
             return;
         }
@@ -78,7 +78,9 @@ impl Session {
 
     /// Decodes the part of `prompt` that the cache lacks, in micro-batches. `go_on` hears the tokens in the cache
     /// and ends the reading by answering false: the cache then holds what was read. The last micro-batch's last
-    /// token has a row of scores. Returns whether the prompt was read to its end.
+    /// token has a row of scores. Returns the index of that token in its micro-batch, `None` where the reading was
+    /// ended. At `boundary` a way back is saved: where the model's own turn begins, because that is what later prompts
+    /// have in common with this one.
     ///
     /// # Errors
     /// The machine's.
@@ -86,6 +88,7 @@ impl Session {
         &mut self,
         context: &mut Context<'_>,
         prompt: &[TokenId],
+        boundary: Option<usize>,
         go_on: &mut dyn FnMut(usize) -> bool,
     ) -> Result<Option<usize>, LlamaError> {
         let mut last = 0;
@@ -93,9 +96,14 @@ impl Session {
             if !go_on(self.tokens.len()) {
                 return Ok(None);
             }
-            let rest = &prompt[self.tokens.len()..];
+            let here = self.tokens.len();
+            if boundary == Some(here) {
+                self.save(context);
+            }
+            let end = boundary.filter(|boundary| *boundary > here && context.has_window()).unwrap_or(prompt.len());
+            let rest = &prompt[here..end];
             let chunk = &rest[..rest.len().min(context.settings().micro_batch as usize)];
-            let is_last = chunk.len() == rest.len();
+            let is_last = here + chunk.len() == prompt.len();
             context.decode(chunk, usize::from(is_last))?;
             self.tokens.extend_from_slice(chunk);
             last = chunk.len() - 1;

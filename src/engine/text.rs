@@ -30,15 +30,13 @@ pub struct TextStream {
     channel: Channel,
     /// Text of the current channel that may become a tag.
     undecided: String,
-    /// White space after a tag is not part of either text.
+    /// White space after the opening tag is not part of the reasoning.
     skip_space: bool,
     stops: Vec<String>,
     /// Answer text that may become a stop text.
     held: String,
     answer: String,
     thought: String,
-    /// Everything, tags included, as the model's own parser wants it.
-    raw: String,
     /// Bytes of answer (shown or held) after each token, to find the token a stop text begins in.
     ends: Vec<usize>,
     stopped: bool,
@@ -68,7 +66,6 @@ impl TextStream {
             held: String::new(),
             answer: String::new(),
             thought: String::new(),
-            raw: String::new(),
             ends: Vec::new(),
             stopped: false,
         }
@@ -83,7 +80,11 @@ impl TextStream {
         self.partial.extend_from_slice(bytes);
         let text = take_characters(&mut self.partial, false);
         self.take(&text, false, origin, &mut pieces);
-        self.ends.push(self.answer.len() + self.held.len());
+        let undecided = match self.channel {
+            Channel::Answer => self.undecided.len() + self.partial.len(),
+            Channel::Reasoning => 0,
+        };
+        self.ends.push(self.answer.len() + self.held.len() + undecided);
         pieces
     }
 
@@ -109,14 +110,7 @@ impl TextStream {
         &self.thought
     }
 
-    /// All text of the reply, tags included.
-    #[must_use]
-    pub fn raw(&self) -> &str {
-        &self.raw
-    }
-
     fn take(&mut self, text: &str, last: bool, origin: Origin, pieces: &mut Pieces) {
-        self.raw.push_str(text);
         self.undecided.push_str(text);
         while let Some((channel, text)) = self.next_segment(last) {
             match channel {

@@ -2,10 +2,11 @@
 //! are dropped in reverse.
 
 use std::fs::OpenOptions;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 
 use super::loading::{Machines, create, load_drafter, load_model};
+use super::cancel::Canceller;
+use super::clock::Clock;
 use super::reply::{Desk, state};
 use super::session::Session;
 use super::{DrafterPlan, EngineSettings};
@@ -20,7 +21,7 @@ pub fn run(
     settings: &EngineSettings,
     commands: &Receiver<Command>,
     events: &Sender<Event>,
-    cancel: &AtomicBool,
+    cancel: &Canceller,
 ) {
     if let Err(error) = serve(settings, commands, events, cancel) {
         let _ = events.send(Event::Failed(failure(&error, true)));
@@ -31,7 +32,7 @@ fn serve(
     settings: &EngineSettings,
     commands: &Receiver<Command>,
     events: &Sender<Event>,
-    cancel: &AtomicBool,
+    cancel: &Canceller,
 ) -> Result<(), LlamaError> {
     let log =
         settings.log.as_ref().and_then(|path| OpenOptions::new().create(true).append(true).open(path).ok());
@@ -52,7 +53,12 @@ fn serve(
     };
     let Machines { mut target_machine, mut drafter, mut reason, memory_bytes } =
         create(settings, &target, draft_model)?;
-    let templates = Templates::of(&target, settings.template.as_deref());
+    if cancel.is_cancelled() {
+        return Err(LlamaError::Cancelled(settings.model.clone()));
+    }
+    let cells = target_machine.context().settings().cells;
+    // Compiled when the first chat needs them: raw text does not.
+    let mut templates = None;
     let mut session = Session::default();
     let mut speculation = settings.speculation;
     let mut auto = AutoLength::new();
@@ -93,12 +99,10 @@ fn serve(
             }
             Command::Generate(request) => request,
         };
-        // A cancel that came after the last reply's end is stale.
-        cancel.store(false, Ordering::Relaxed);
-        let prompt = prepare(&target, &templates, &request);
-        let cells = target_machine.context().settings().cells;
-        let outcome = prompt.and_then(|(prompt, rendered)| {
-            check_prompt(&prompt, cells)?;
+        cancel.begin();
+        let clock = Clock::start();
+        let prompt = prepare(&target, &mut templates, settings.template.as_deref(), &request, cells);
+        let outcome = prompt.and_then(|prepared| {
             let desk = Desk {
                 target: &mut target_machine,
                 drafter: &mut drafter,
@@ -113,7 +117,7 @@ fn serve(
                 keeps_ways_back: settings.keeps_ways_back,
                 postponed: &mut postponed,
             };
-            desk.write(&request, &prompt, rendered.as_ref())
+            desk.write(&request, &prepared, clock)
         });
         let event = match outcome {
             Ok(reply) => Event::Done(reply),
@@ -130,36 +134,62 @@ fn serve(
     }
 }
 
-/// The tokens of a request's prompt, and the rendered chat where it is one.
-fn prepare(
-    model: &Model,
-    templates: &Result<Templates<'_>, LlamaError>,
-    request: &Request,
-) -> Result<(Vec<TokenId>, Option<Rendered>), LlamaError> {
-    match &request.prompt {
-        Prompt::Raw(text) => Ok((model.vocab().tokenize(text, true)?, None)),
-        Prompt::Chat { messages, thinking } => {
-            let templates = templates.as_ref().map_err(|error| match error {
-                LlamaError::Template(reason) => LlamaError::Template(reason.clone()),
-                other => LlamaError::Template(other.to_string()),
-            })?;
-            let rendered = templates.render(messages, *thinking)?;
-            let tokens = model.vocab().tokenize(&rendered.prompt(), true)?;
-            Ok((tokens, Some(rendered)))
-        }
-    }
+/// Bytes of prompt that are tokenized at most, for each token the context holds: no vocabulary has longer pieces, so a
+/// longer text cannot fit, and tokenizing it would only take time that nobody can cancel.
+const BYTES_PER_TOKEN: usize = 256;
+
+/// What a request's prompt became.
+pub struct Prepared {
+    /// Its tokens.
+    pub tokens: Vec<TokenId>,
+    /// The rendered chat, where it is one.
+    pub rendered: Option<Rendered>,
+    /// Tokens before the model's own turn begins: what the next turn's prompt will share with this one, whatever the
+    /// template does with the reply.
+    pub boundary: usize,
 }
 
-/// A prompt needs at least one token, and one free cell after it.
-fn check_prompt(prompt: &[TokenId], cells: u32) -> Result<(), LlamaError> {
-    let limit = cells as usize - 1;
-    if prompt.is_empty() {
-        return Err(LlamaError::Template("the prompt is empty".to_owned()));
+fn prepare<'m>(
+    model: &'m Model,
+    templates: &mut Option<Templates<'m>>,
+    template: Option<&str>,
+    request: &Request,
+    cells: u32,
+) -> Result<Prepared, LlamaError> {
+    let vocab = model.vocab();
+    let tokenize = |text: &str| {
+        let limit = BYTES_PER_TOKEN * cells as usize;
+        if text.len() > limit {
+            return Err(LlamaError::Limit { what: "bytes of the prompt", got: text.len(), limit });
+        }
+        vocab.tokenize(text, true)
+    };
+    let prepared = match &request.prompt {
+        Prompt::Raw(text) => {
+            let tokens = tokenize(text)?;
+            Prepared { boundary: tokens.len().saturating_sub(1), tokens, rendered: None }
+        }
+        Prompt::Chat { messages, thinking } => {
+            let templates = match templates {
+                Some(templates) => templates,
+                None => templates.insert(Templates::of(model, template)?),
+            };
+            let rendered = templates.render(messages, *thinking)?;
+            let prompt = rendered.prompt();
+            let tokens = tokenize(&prompt)?;
+            let history = prompt.strip_suffix(&rendered.generation_prompt()).unwrap_or(&prompt);
+            let before = tokenize(history)?;
+            let boundary = before.iter().zip(&tokens).take_while(|(a, b)| a == b).count();
+            Prepared { boundary: boundary.min(tokens.len().saturating_sub(1)), tokens, rendered: Some(rendered) }
+        }
+    };
+    // A prompt needs at least one token, and one free cell after it.
+    let (got, limit) = (prepared.tokens.len(), cells as usize - 1);
+    match got {
+        0 => Err(LlamaError::EmptyPrompt),
+        _ if got > limit => Err(LlamaError::Limit { what: "tokens of the prompt", got, limit }),
+        _ => Ok(prepared),
     }
-    if prompt.len() > limit {
-        return Err(LlamaError::Limit { what: "tokens of the prompt", got: prompt.len(), limit });
-    }
-    Ok(())
 }
 
 fn kind(plan: &DrafterPlan, works: bool) -> &'static str {
@@ -181,7 +211,8 @@ fn failure(error: &LlamaError, fatal: bool) -> Failure {
         LlamaError::Cancelled(_) => (130, None),
         LlamaError::Context { .. } => (4, Some("use a smaller context (-c 4096), or --kv-type q8_0")),
         LlamaError::Full { .. } => (1, Some("start a new chat, or use a larger context (-c)")),
-        LlamaError::Limit { what: "tokens of the prompt", .. } => {
+        LlamaError::EmptyPrompt => (2, Some("give a text to continue")),
+        LlamaError::Limit { what: "tokens of the prompt" | "bytes of the prompt", .. } => {
             (2, Some("shorten the prompt, or use a larger context (-c)"))
         }
         LlamaError::Template(_) => {

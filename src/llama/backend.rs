@@ -3,7 +3,7 @@
 //! `llama_backend_free` also frees the quantization tables, so a backend that lives as long as the process
 //! is the only one that certainly outlives every model. It is therefore a `&'static`.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, c_char};
 use std::fs::File;
 use std::sync::{Mutex, MutexGuard, OnceLock};
 
@@ -37,6 +37,25 @@ pub struct Device {
 
 static BACKEND: OnceLock<Result<Backend, String>> = OnceLock::new();
 
+/// What ends the process when llama.cpp gives up: told what it said, it must not return.
+pub type LastWords = fn(&str) -> !;
+
+static LAST_WORDS: OnceLock<LastWords> = OnceLock::new();
+
+/// Sets who speaks when llama.cpp finds something impossible and would abort the process, mostly over a damaged file
+/// whose values passed every check of ours. The first one set stays.
+pub fn set_last_words(words: LastWords) {
+    let _ = LAST_WORDS.set(words);
+}
+
+/// Called by ggml in place of its own message, before it aborts.
+unsafe extern "C" fn on_abort(message: *const c_char) {
+    let Some(words) = LAST_WORDS.get() else { return };
+    // SAFETY: ggml passes a NUL-terminated text that lives until the callback returns, which it does not.
+    let message = unsafe { CStr::from_ptr(message) };
+    words(&message.to_string_lossy())
+}
+
 impl Backend {
     /// Starts llama.cpp, or returns the running one. `log` receives llama.cpp's own log (warnings and
     /// worse); it counts on the first call only.
@@ -58,6 +77,8 @@ impl Backend {
                 // A host program may have set its own subscriber: then errors carry no reason, no more.
                 let _ = tracing::subscriber::set_global_default(subscriber);
                 llama_cpp_2::send_logs_to_tracing(llama_cpp_2::LogOptions::default());
+                // SAFETY: sets a function pointer that stays valid; before any model is loaded.
+                unsafe { sys::ggml_set_abort_callback(Some(on_abort)) };
                 // SAFETY: no arguments; sets an integer of llama.cpp's common logger. No other thread logs yet,
                 // because this runs once, before the first model.
                 unsafe { ggml_sys::slipstream_silence_common_log() };

@@ -74,15 +74,6 @@ impl<'m> Templates<'m> {
         explicit
     }
 
-    /// Whether the template knows how to turn reasoning on and off.
-    #[must_use]
-    pub fn can_think(&self) -> bool {
-        let mut can_think = false;
-        // SAFETY: live handle, out-parameter written.
-        unsafe { shim::slipstream_templates_can_think(self.handle.as_ptr(), &raw mut can_think) };
-        can_think
-    }
-
     /// Renders `messages` up to where the model's next turn begins.
     ///
     /// # Errors

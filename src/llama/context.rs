@@ -3,6 +3,7 @@
 //! A context holds one sequence, positions `0..length`. Everything llama.cpp would abort on is checked here.
 
 use std::ffi::c_char;
+use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
 
@@ -12,6 +13,9 @@ use llama_cpp_sys_2 as sys;
 use super::error::LlamaError;
 use super::model::Model;
 use crate::token::TokenId;
+
+/// llama.cpp rounds a context's length up to a multiple of this (`llama-context.cpp`, `GGML_PAD(n_ctx, 256)`).
+const CELL_STEP: u32 = 256;
 
 /// The one sequence of every context.
 const SEQUENCE: sys::llama_seq_id = 0;
@@ -73,12 +77,15 @@ impl Checkpoint {
 
 /// llama.cpp's context and a batch that refers to it. Counted, because a draft context points into its target's:
 /// whoever needs the target's memory holds a count of it, so the order in which Rust drops them does not matter.
-pub(super) struct Handle {
+///
+/// It borrows the model in the eyes of the drop checker too: a context frees what its model holds.
+pub(super) struct Handle<'m> {
     batch: NonNull<sys::llama_batch_ext>,
     context: NonNull<sys::llama_context>,
+    _model: PhantomData<&'m Model>,
 }
 
-impl Drop for Handle {
+impl Drop for Handle<'_> {
     fn drop(&mut self) {
         // SAFETY: both were created together and are freed once; the batch refers to the context, so it goes first.
         unsafe {
@@ -89,8 +96,18 @@ impl Drop for Handle {
 }
 
 /// A cache and a compute graph over a model.
+///
+/// It cannot outlive its model:
+/// ```compile_fail
+/// use slipstream::llama::{Context, ContextSettings, Model};
+/// fn wrong(load: impl Fn() -> Model, settings: &ContextSettings) {
+///     let context;
+///     let model = load();
+///     context = Context::new(&model, settings).unwrap();
+/// }
+/// ```
 pub struct Context<'m> {
-    handle: Rc<Handle>,
+    handle: Rc<Handle<'m>>,
     model: &'m Model,
     settings: ContextSettings,
     vocabulary: usize,
@@ -130,7 +147,8 @@ impl<'m> Context<'m> {
         backend.log().clear();
         // SAFETY: plain data from a default constructor; the fields set are documented in llama.h.
         let mut parameters = unsafe { sys::llama_context_default_params() };
-        parameters.n_ctx = settings.cells;
+        // llama.cpp limits the batch to this length before it rounds it up: round first.
+        parameters.n_ctx = settings.cells.checked_next_multiple_of(CELL_STEP).unwrap_or(settings.cells);
         parameters.n_batch = settings.micro_batch;
         parameters.n_ubatch = settings.micro_batch;
         parameters.n_seq_max = 1;
@@ -163,11 +181,13 @@ impl<'m> Context<'m> {
             let reason = "no memory for a batch".to_owned();
             return Err(LlamaError::Context { what, cells: settings.cells, reason });
         };
-        // SAFETY: const query of a live context. llama.cpp rounds the length up.
-        let cells = unsafe { sys::llama_n_ctx(handle.as_ptr()) };
-        let settings = ContextSettings { cells, ..settings.clone() };
+        // SAFETY: const queries of a live context. What was asked for and what it is may differ.
+        let (cells, micro_batch) =
+            unsafe { (sys::llama_n_ctx(handle.as_ptr()), sys::llama_n_batch(handle.as_ptr())) };
+        let micro_batch = micro_batch.min(settings.micro_batch);
+        let settings = ContextSettings { cells, micro_batch, ..settings.clone() };
         let vocabulary = model.vocab().size();
-        let handle = Rc::new(Handle { batch, context: handle });
+        let handle = Rc::new(Handle { batch, context: handle, _model: PhantomData });
         Ok(Context { handle, model, settings, vocabulary, length: 0, decoded: 0 })
     }
 
@@ -175,7 +195,7 @@ impl<'m> Context<'m> {
         self.handle.context.as_ptr()
     }
 
-    pub(super) fn shared_handle(&self) -> Rc<Handle> {
+    pub(super) fn shared_handle(&self) -> Rc<Handle<'m>> {
         Rc::clone(&self.handle)
     }
 
@@ -382,13 +402,18 @@ impl<'m> Context<'m> {
         self.decoded = 0;
     }
 
+    /// Whether going back can lose something: the model has a sliding window that does not cover the whole context.
+    #[must_use]
+    pub fn has_window(&self) -> bool {
+        (1..self.settings.cells).contains(&self.model.window())
+    }
+
     /// Saves the sliding-window half of the cache, with which the present length can be returned to later. (Only the
     /// window of the present length is saved, so this cannot be done afterwards.) `None` where nothing can be lost:
     /// the model has no window, or it covers the whole context.
     #[must_use]
     pub fn checkpoint(&mut self) -> Option<Checkpoint> {
-        let window = self.model.window();
-        if window == 0 || window >= self.settings.cells || self.length == 0 {
+        if !self.has_window() || self.length == 0 {
             return None;
         }
         let data = self.save(SLIDING_WINDOW_ONLY)?;
@@ -418,7 +443,10 @@ impl<'m> Context<'m> {
         // SAFETY: live context; the buffer has the size that llama.cpp asked for.
         unsafe {
             let size = sys::llama_state_seq_get_size_ext(self.handle(), SEQUENCE, flags);
-            let mut data = vec![0_u8; size];
+            // What is saved is a convenience (200 MiB on the 26B): no memory for it is no failure.
+            let mut data = Vec::new();
+            data.try_reserve_exact(size).ok()?;
+            data.resize(size, 0_u8);
             let written =
                 sys::llama_state_seq_get_data_ext(self.handle(), data.as_mut_ptr(), size, SEQUENCE, flags);
             (size > 0 && written == size).then_some(data)

@@ -18,7 +18,7 @@ const DRAFT_MICRO_BATCH: u32 = 64;
 pub struct DraftContext<'m> {
     // Dropped before the count of the target's handle below: it points into it.
     inner: Context<'m>,
-    _target: Rc<Handle>,
+    _target: Rc<Handle<'m>>,
 }
 
 impl<'m> DraftContext<'m> {

@@ -64,6 +64,9 @@ pub enum LlamaError {
     /// The template failed.
     #[error("rendering the chat with the model's template failed: {0}")]
     Template(String),
+    /// There is nothing to continue.
+    #[error("the prompt is empty")]
+    EmptyPrompt,
     /// Text could not be tokenized.
     #[error("tokenizing {bytes} bytes failed")]
     Tokenize {

@@ -153,20 +153,6 @@ impl Model {
         u32::try_from(unsafe { sys::llama_model_n_swa(self.handle()) }).unwrap_or(0)
     }
 
-    /// Context length it was trained for.
-    #[must_use]
-    pub fn trained_context(&self) -> u32 {
-        // SAFETY: as above.
-        u32::try_from(unsafe { sys::llama_model_n_ctx_train(self.handle()) }).unwrap_or(0)
-    }
-
-    /// Bytes of its tensors.
-    #[must_use]
-    pub fn tensor_bytes(&self) -> u64 {
-        // SAFETY: as above.
-        unsafe { sys::llama_model_size(self.handle()) }
-    }
-
     /// Whether it can write text (an encoder alone cannot).
     #[must_use]
     pub fn can_generate(&self) -> bool {
@@ -177,7 +163,8 @@ impl Model {
 
 impl Drop for Model {
     fn drop(&mut self) {
-        // SAFETY: the handle came from a load, is freed once, and every context borrows `self`, so none is left.
+        // SAFETY: the handle came from a load, is freed once, and every `Handle` borrows
+        // the model (its marker makes the drop checker see it), so none is left.
         unsafe { sys::llama_model_free(self.handle.as_ptr()) }
     }
 }

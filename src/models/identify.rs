@@ -195,6 +195,14 @@ pub enum ModelError {
         /// What is wrong with it.
         source: GgufError,
     },
+    /// A value in it cannot be right.
+    #[error("{}: {source}", shown(.path))]
+    BadValue {
+        /// The file.
+        path: PathBuf,
+        /// Which value.
+        source: super::sane::BadValue,
+    },
     /// It does not say what it is.
     #[error("{} has no `general.architecture`", shown(.path))]
     NoArchitecture {
@@ -249,6 +257,9 @@ impl ModelError {
             ModelError::Open { .. } => "Check that you may read the file.".to_owned(),
             ModelError::NotAFile { .. } => "Give the .gguf file inside the folder.".to_owned(),
             ModelError::Gguf { source, .. } => source.help().to_owned(),
+            ModelError::BadValue { .. } => {
+                "The file is damaged or was made by a faulty converter: fetch it again, or another one.".to_owned()
+            }
             ModelError::NoArchitecture { .. } => {
                 "Choose a model file; this one may hold a tokenizer or adapter only.".to_owned()
             }
@@ -299,6 +310,7 @@ pub fn identify(path: &Path, header: &Header) -> Result<ModelFile, ModelError> {
     let Some(architecture) = header.architecture() else {
         return Err(ModelError::NoArchitecture { path: path.to_owned() });
     };
+    super::sane::check(header).map_err(|source| ModelError::BadValue { path: path.to_owned(), source })?;
     let mut facts = facts(architecture, header, path);
     if let Some(split) = facts.split {
         for part in split_parts(path, split) {

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `identify.rs` | [`ModelFile`]: what a file is and the facts its header gives |
 //! | `architecture.rs` | the architectures llama.cpp knows, and what each is for |
+//! | `sane.rs` | [`BadValue`]: values that llama.cpp would abort over, refused before it sees them |
 //! | `pair.rs` | [`fits`]: whether a drafter works with a target, and if not, which field differs |
 //! | `choose.rs` | [`choose`]: the best of several drafters, with the reason in words |
 //! | `beside.rs` | [`candidates_beside`]: the files around a target |
@@ -22,6 +23,7 @@ mod find;
 mod identify;
 mod memory;
 mod pair;
+mod sane;
 mod walk;
 
 pub use architecture::{is_known_architecture, purpose};
@@ -33,4 +35,5 @@ pub use identify::{
     read_model, target_only,
 };
 pub use memory::{MemoryEstimate, MemoryItem, MemoryPlan, NotEnoughMemory, human_bytes, largest_context};
+pub use sane::BadValue;
 pub use pair::{Field, Misfit, fits, fits_as_model_drafter};

@@ -259,9 +259,11 @@ fn stop_texts_end_the_reply_before_them() {
     let stopped = driver.ask(request);
     assert_eq!(stopped.text, expected, "before {stop:?}");
     assert_eq!(stopped.reply().stop_reason, StopReason::StopText);
-    // The cache ends where the kept tokens end.
+    // The cache ends where the kept tokens end, and what was drawn past the stop is not counted.
     let reply = stopped.reply();
-    assert!(reply.counters.context_used <= reply.prompt_tokens + reply.tokens.len() as u32);
+    let shown = reply.prompt_tokens + reply.tokens.len() as u32;
+    assert!([shown - 1, shown].contains(&reply.counters.context_used), "{} of {shown}", reply.counters.context_used);
+    assert!(reply.counters.predicted <= reply.tokens.len() as u32 + stop.len() as u32);
 }
 
 #[test]

@@ -15,6 +15,8 @@ fn main() {
 
     let mut shim = cc::Build::new();
     shim.cpp(true).std("c++17").file("shim.cpp").include(".").warnings(false);
+    // MSVC unwinds C++ exceptions only where it is told to.
+    shim.flag_if_supported("/EHsc");
     for folder in ["src", "include", "ggml/include", "ggml/src", "common", "vendor"] {
         shim.include(source.join(folder));
     }
