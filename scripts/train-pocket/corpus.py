@@ -20,7 +20,7 @@ SYSTEM = ["You are a helpful assistant.", "Be brief.", "You are a dictionary.", 
 
 
 def held_out(word: str) -> bool:
-    """One word in 40, chosen by hash so that the split never moves."""
+    """One word in 43, chosen by hash so that the split never moves."""
     return hashlib.sha256(word.encode()).digest()[0] < 6
 
 

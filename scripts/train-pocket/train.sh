@@ -1,5 +1,5 @@
 #!/bin/sh
-# Trains the embedded pocket pair from a bare Debian machine, in about 80 minutes on two idle cores:
+# Trains the embedded pocket pair from a bare Debian machine, in about 90 minutes on two cores:
 #   scripts/train-pocket/train.sh LLAMA_CPP_SOURCE [WORK_FOLDER]
 # LLAMA_CPP_SOURCE is the llama.cpp folder that the program itself is built from (inside the llama-cpp-sys-2 crate).
 # Needs root for apt-get only; everything else lands in WORK_FOLDER and in assets/pocket.
@@ -10,8 +10,8 @@ llama=$(cd "$1" && pwd)
 mkdir -p "${2:-work}"
 work=$(cd "${2:-work}" && pwd)
 assets=$here/../../assets/pocket
-target_minutes=${TARGET_MINUTES:-45}
-drafter_minutes=${DRAFTER_MINUTES:-20}
+target_minutes=${TARGET_MINUTES:-48}
+drafter_minutes=${DRAFTER_MINUTES:-19}
 
 command -v cmake >/dev/null && test -f /usr/share/dictd/wn.dict.dz ||
     apt-get install -y dict-wn cmake ninja-build g++ python3-venv
