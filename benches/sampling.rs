@@ -36,11 +36,7 @@ fn rows() -> Vec<Vec<f32>> {
     let mut row = || {
         let mut score = |_| {
             let bulk = (0..4).map(|_| uniform()).sum::<f32>() * 4.3 - 16.6;
-            if uniform() < 1.0 / 2000.0 {
-                bulk + 20.0 * uniform() * uniform()
-            } else {
-                bulk
-            }
+            if uniform() < 1.0 / 2000.0 { bulk + 20.0 * uniform() * uniform() } else { bulk }
         };
         (0..VOCABULARY).map(&mut score).collect()
     };
@@ -60,9 +56,7 @@ fn bench(bencher: Bencher<'_, '_>, settings: SamplingSettings, probability: bool
         place += 1;
         let row = black_box(&rows[place % ROWS][..]);
         if probability {
-            sampler
-                .draw_with_probability(row, &text, Position(place as u32))
-                .token
+            sampler.draw_with_probability(row, &text, Position(place as u32)).token
         } else {
             sampler.draw(row, &text, Position(place as u32))
         }
@@ -74,10 +68,7 @@ fn settings() -> SamplingSettings {
 }
 
 fn greedy() -> SamplingSettings {
-    SamplingSettings {
-        temperature: 0.0,
-        ..settings()
-    }
+    SamplingSettings { temperature: 0.0, ..settings() }
 }
 
 #[divan::bench]
@@ -92,14 +83,7 @@ fn default_chain_with_probability(bencher: Bencher<'_, '_>) {
 
 #[divan::bench]
 fn default_chain_with_penalty(bencher: Bencher<'_, '_>) {
-    bench(
-        bencher,
-        SamplingSettings {
-            repeat_penalty: 1.1,
-            ..settings()
-        },
-        false,
-    );
+    bench(bencher, SamplingSettings { repeat_penalty: 1.1, ..settings() }, false);
 }
 
 #[divan::bench]
@@ -114,77 +98,30 @@ fn greedy_with_probability(bencher: Bencher<'_, '_>) {
 
 #[divan::bench]
 fn greedy_with_penalty(bencher: Bencher<'_, '_>) {
-    bench(
-        bencher,
-        SamplingSettings {
-            repeat_penalty: 1.1,
-            ..greedy()
-        },
-        false,
-    );
+    bench(bencher, SamplingSettings { repeat_penalty: 1.1, ..greedy() }, false);
 }
 
 #[divan::bench]
 fn no_top_k(bencher: Bencher<'_, '_>) {
-    bench(
-        bencher,
-        SamplingSettings {
-            top_k: 0,
-            ..settings()
-        },
-        false,
-    );
+    bench(bencher, SamplingSettings { top_k: 0, ..settings() }, false);
 }
 
 #[divan::bench]
 fn no_top_k_flat(bencher: Bencher<'_, '_>) {
-    bench(
-        bencher,
-        SamplingSettings {
-            top_k: 0,
-            temperature: 3.0,
-            ..settings()
-        },
-        false,
-    );
+    bench(bencher, SamplingSettings { top_k: 0, temperature: 3.0, ..settings() }, false);
 }
 
 #[divan::bench]
 fn min_p_alone(bencher: Bencher<'_, '_>) {
-    bench(
-        bencher,
-        SamplingSettings {
-            top_k: 0,
-            top_p: 1.0,
-            min_p: 0.05,
-            ..settings()
-        },
-        false,
-    );
+    bench(bencher, SamplingSettings { top_k: 0, top_p: 1.0, min_p: 0.05, ..settings() }, false);
 }
 
 #[divan::bench]
 fn nothing_cut(bencher: Bencher<'_, '_>) {
-    bench(
-        bencher,
-        SamplingSettings {
-            top_k: 0,
-            top_p: 1.0,
-            ..settings()
-        },
-        false,
-    );
+    bench(bencher, SamplingSettings { top_k: 0, top_p: 1.0, ..settings() }, false);
 }
 
 #[divan::bench]
 fn nothing_cut_with_probability(bencher: Bencher<'_, '_>) {
-    bench(
-        bencher,
-        SamplingSettings {
-            top_k: 0,
-            top_p: 1.0,
-            ..settings()
-        },
-        true,
-    );
+    bench(bencher, SamplingSettings { top_k: 0, top_p: 1.0, ..settings() }, true);
 }

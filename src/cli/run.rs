@@ -63,7 +63,11 @@ fn prompt_text(args: &RunArgs) -> Result<String, Problem> {
             })?;
             if bytes.len() as u64 > LONGEST_PROMPT {
                 let message = format!("the prompt on standard input is longer than {LONGEST_PROMPT} bytes");
-                return Err(Problem::new(Kind::Usage, message, "no context holds that much: give a part of it"));
+                return Err(Problem::new(
+                    Kind::Usage,
+                    message,
+                    "no context holds that much: give a part of it",
+                ));
             }
             let text = String::from_utf8(bytes).map_err(|error| {
                 let at = error.utf8_error().valid_up_to();

@@ -61,7 +61,11 @@ pub fn resolve(positional: Option<&str>, shared: &Shared, machine: &Machine) -> 
     let from_environment = std::env::var("SLIPSTREAM_MODEL").ok().filter(|name| !name.is_empty());
     let name = positional.or(model.model.as_deref()).or(from_environment.as_deref());
     if name.is_some_and(|name| name.trim().is_empty()) {
-        return Err(Problem::new(Kind::Usage, "the model's name is empty", "give a file, a name, or `pocket`"));
+        return Err(Problem::new(
+            Kind::Usage,
+            "the model's name is empty",
+            "give a file, a name, or `pocket`",
+        ));
     }
     if let Some(log) = &model.log {
         check_log(log)?;

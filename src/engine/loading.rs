@@ -5,8 +5,8 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::mpsc::Sender;
 
-use super::cancel::Canceller;
 use super::adapter::{HiddenRow, ModelDrafter, MtpDrafter, TargetMachine};
+use super::cancel::Canceller;
 use super::reply::LONGEST_DRAFT;
 use super::{DrafterPlan, EngineSettings};
 use crate::event::Event;
@@ -109,7 +109,7 @@ pub fn create<'m>(
             Err(error) => reason = Some(error.to_string()),
         },
     }
-    let memory_bytes = total(context.memory_use()) + drafter_bytes;
+    let memory_bytes = target.tensor_bytes() + total(context.memory_use()) + drafter_bytes;
     Ok(Machines { target_machine: TargetMachine::new(context, hidden), drafter, reason, memory_bytes })
 }
 
@@ -127,17 +127,17 @@ fn create_drafter<'m>(
 ) -> Result<Made<'m>, LlamaError> {
     if model.is_assistant() {
         let context = DraftContext::beside(target, model, settings.threads)?;
-        let bytes = total(context.memory_use());
+        let bytes = model.tensor_bytes() + total(context.memory_use());
         let hidden: HiddenRow = Rc::new(RefCell::new(Vec::new()));
         let drafter = Box::new(MtpDrafter::new(context, Rc::clone(&hidden)));
         return Ok(Made { drafter, hidden: Some(hidden), bytes });
     }
     let draft_settings = ContextSettings { max_outputs: 1, ..target.settings().clone() };
     let context = Context::new(model, &draft_settings)?;
-    let bytes = total(context.memory_use());
+    let bytes = model.tensor_bytes() + total(context.memory_use());
     Ok(Made { drafter: Box::new(ModelDrafter::new(context)), hidden: None, bytes })
 }
 
 fn total(memory: MemoryUse) -> u64 {
-    memory.model_bytes + memory.cache_bytes + memory.compute_bytes
+    memory.cache_bytes + memory.compute_bytes
 }

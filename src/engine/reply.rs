@@ -13,7 +13,9 @@ use crate::event::{Activity, Command, Counters, Event, Prefill, Reply, Speculati
 use crate::llama::{LlamaError, Rendered, Vocab};
 use crate::request::{DraftLength, Request, Speculation};
 use crate::sampling::Sampler;
-use crate::spec::{AutoLength, AutoState, Cycle, DraftPolicy, Drafter, FixedLength, Players, Room, Round, Stats};
+use crate::spec::{
+    AutoLength, AutoState, Cycle, DraftPolicy, Drafter, FixedLength, Players, Room, Round, Stats,
+};
 use crate::token::{Origin, Position, TokenId};
 
 /// Longest draft that the target's context has rows for. MTP.md 1.4: the best lengths are small; 16 leaves room

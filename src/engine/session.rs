@@ -100,7 +100,8 @@ impl Session {
             if boundary == Some(here) {
                 self.save(context);
             }
-            let end = boundary.filter(|boundary| *boundary > here && context.has_window()).unwrap_or(prompt.len());
+            let end =
+                boundary.filter(|boundary| *boundary > here && context.has_window()).unwrap_or(prompt.len());
             let rest = &prompt[here..end];
             let chunk = &rest[..rest.len().min(context.settings().micro_batch as usize)];
             let is_last = here + chunk.len() == prompt.len();

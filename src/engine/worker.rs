@@ -4,9 +4,9 @@
 use std::fs::OpenOptions;
 use std::sync::mpsc::{Receiver, Sender};
 
-use super::loading::{Machines, create, load_drafter, load_model};
 use super::cancel::Canceller;
 use super::clock::Clock;
+use super::loading::{Machines, create, load_drafter, load_model};
 use super::reply::{Desk, state};
 use super::session::Session;
 use super::{DrafterPlan, EngineSettings};
@@ -180,7 +180,11 @@ fn prepare<'m>(
             let history = prompt.strip_suffix(&rendered.generation_prompt()).unwrap_or(&prompt);
             let before = tokenize(history)?;
             let boundary = before.iter().zip(&tokens).take_while(|(a, b)| a == b).count();
-            Prepared { boundary: boundary.min(tokens.len().saturating_sub(1)), tokens, rendered: Some(rendered) }
+            Prepared {
+                boundary: boundary.min(tokens.len().saturating_sub(1)),
+                tokens,
+                rendered: Some(rendered),
+            }
         }
     };
     // A prompt needs at least one token, and one free cell after it.

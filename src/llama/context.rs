@@ -49,11 +49,9 @@ pub struct ContextSettings {
     pub kv_type: KvType,
 }
 
-/// What a context and its model hold, in bytes.
+/// What a context holds beside its model's weights, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MemoryUse {
-    /// Weights.
-    pub model_bytes: u64,
     /// Cache.
     pub cache_bytes: u64,
     /// Scratch buffers.
@@ -460,16 +458,13 @@ impl<'m> Context<'m> {
         }
     }
 
-    /// What this context and its model hold.
+    /// What this context holds. The weights are not in it (`Model::tensor_bytes`): llama.cpp counts them twice where it
+    /// has mapped a file and keeps repacked copies of its tensors.
     #[must_use]
     pub fn memory_use(&self) -> MemoryUse {
         let mut memory = shim::slipstream_memory { model_bytes: 0, cache_bytes: 0, compute_bytes: 0 };
         // SAFETY: live context, out-parameter written.
         unsafe { shim::slipstream_memory_use(self.handle(), &raw mut memory) };
-        MemoryUse {
-            model_bytes: memory.model_bytes,
-            cache_bytes: memory.cache_bytes,
-            compute_bytes: memory.compute_bytes,
-        }
+        MemoryUse { cache_bytes: memory.cache_bytes, compute_bytes: memory.compute_bytes }
     }
 }

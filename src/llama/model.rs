@@ -153,6 +153,13 @@ impl Model {
         u32::try_from(unsafe { sys::llama_model_n_swa(self.handle()) }).unwrap_or(0)
     }
 
+    /// Bytes of its tensors.
+    #[must_use]
+    pub fn tensor_bytes(&self) -> u64 {
+        // SAFETY: as above.
+        unsafe { sys::llama_model_size(self.handle()) }
+    }
+
     /// Whether it can write text (an encoder alone cannot).
     #[must_use]
     pub fn can_generate(&self) -> bool {

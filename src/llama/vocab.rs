@@ -108,7 +108,11 @@ impl<'m> Vocab<'m> {
     /// All tokens that end a turn or the text: a look at each token, so call it once.
     #[must_use]
     pub fn end_tokens(&self) -> Vec<TokenId> {
-        (0..self.size).filter_map(|id| i32::try_from(id).ok()).map(TokenId).filter(|t| self.ends_turn(*t)).collect()
+        (0..self.size)
+            .filter_map(|id| i32::try_from(id).ok())
+            .map(TokenId)
+            .filter(|t| self.ends_turn(*t))
+            .collect()
     }
 
     /// Tokens that the model must never emit (some Gemma 4 files name them).

@@ -258,7 +258,8 @@ impl ModelError {
             ModelError::NotAFile { .. } => "Give the .gguf file inside the folder.".to_owned(),
             ModelError::Gguf { source, .. } => source.help().to_owned(),
             ModelError::BadValue { .. } => {
-                "The file is damaged or was made by a faulty converter: fetch it again, or another one.".to_owned()
+                "The file is damaged or was made by a faulty converter: fetch it again, or another one."
+                    .to_owned()
             }
             ModelError::NoArchitecture { .. } => {
                 "Choose a model file; this one may hold a tokenizer or adapter only.".to_owned()

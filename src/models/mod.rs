@@ -35,5 +35,5 @@ pub use identify::{
     read_model, target_only,
 };
 pub use memory::{MemoryEstimate, MemoryItem, MemoryPlan, NotEnoughMemory, human_bytes, largest_context};
-pub use sane::BadValue;
 pub use pair::{Field, Misfit, fits, fits_as_model_drafter};
+pub use sane::BadValue;

@@ -91,7 +91,8 @@ impl Values<'_> {
 
     /// The vocabulary is of the kind that Gemma 4 has, and its special tokens are in it.
     fn tokenizer(&self) -> Result<(), BadValue> {
-        let bad = |key: &str, found: String, expected: String| BadValue { key: key.to_owned(), found, expected };
+        let bad =
+            |key: &str, found: String, expected: String| BadValue { key: key.to_owned(), found, expected };
         if let Some(kind) = self.header.get_str("tokenizer.ggml.model")
             && !matches!(kind, "gemma4" | "llama" | "gpt2" | "none" | "no_vocab")
         {
@@ -104,7 +105,7 @@ impl Values<'_> {
         for name in ["bos", "eos", "eot", "unknown", "padding", "mask", "separator"] {
             let key = format!("tokenizer.ggml.{name}_token_id");
             if let Some(id) = self.header.get(&key)
-                && !id.as_u64().is_some_and(|id| id < count)
+                && id.as_u64().is_none_or(|id| id >= count)
             {
                 return Err(bad(&key, short(id), format!("the number of one of the {count} tokens")));
             }

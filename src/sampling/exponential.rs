@@ -12,13 +12,7 @@ const ROUNDER: f32 = 12_582_912.0;
 
 /// 2^f for f from −½ to ½ is 1 + c₁f + … + c₅f⁵, lowest power first: the polynomial of smallest relative error
 /// (4.3e-7, by Remez exchange) that is exact at 0.
-const POWER_OF_TWO: [f32; 5] = [
-    0.693_142_83,
-    0.240_223_51,
-    0.055_574_004,
-    0.009_666_283,
-    0.001_112_550_9,
-];
+const POWER_OF_TWO: [f32; 5] = [0.693_142_83, 0.240_223_51, 0.055_574_004, 0.009_666_283, 0.001_112_550_9];
 
 /// one · two + three, in one instruction where there is one (elsewhere `mul_add` would be a slow call).
 #[inline(always)]
@@ -34,18 +28,11 @@ fn multiply_add(one: f32, two: f32, three: f32) -> f32 {
 #[inline(always)]
 fn power_of_two(exponent: f32) -> f32 {
     // Ordered so that NaN fails the comparison and becomes the smallest exponent.
-    let clamped = if exponent > SMALLEST_EXPONENT {
-        exponent
-    } else {
-        SMALLEST_EXPONENT
-    };
+    let clamped = if exponent > SMALLEST_EXPONENT { exponent } else { SMALLEST_EXPONENT };
     let clamped = if clamped < 0.0 { clamped } else { 0.0 };
     let shifted = clamped + ROUNDER;
     let fraction = clamped - (shifted - ROUNDER);
-    let power = POWER_OF_TWO
-        .iter()
-        .rev()
-        .fold(0.0, |sum, &c| multiply_add(sum, fraction, c));
+    let power = POWER_OF_TWO.iter().rev().fold(0.0, |sum, &c| multiply_add(sum, fraction, c));
     let power = multiply_add(power, fraction, 1.0);
     // 2^whole through the exponent bits; the low bits of `shifted` hold `whole` in two's complement.
     let scale = f32::from_bits(shifted.to_bits().wrapping_shl(23).wrapping_add(0x3F80_0000));
@@ -63,10 +50,7 @@ pub(super) fn sum(scores: &[f32], best: f32, scale: f32) -> f32 {
             sums[lane] += power_of_two((vector[lane] - best) * scale);
         }
     }
-    let tail: f32 = rest
-        .iter()
-        .map(|score| power_of_two((score - best) * scale))
-        .sum();
+    let tail: f32 = rest.iter().map(|score| power_of_two((score - best) * scale)).sum();
     // By halves: one after the other, each addition would wait for the last, which takes longer than all the rest.
     let mut width = LANES / 2;
     while width > 0 {

@@ -31,11 +31,7 @@ fn descending_key(score: f32) -> u32 {
 
 fn score_of_key(key: u32) -> f32 {
     let ordered = !key;
-    f32::from_bits(if ordered & 0x8000_0000 != 0 {
-        ordered ^ 0x8000_0000
-    } else {
-        !ordered
-    })
+    f32::from_bits(if ordered & 0x8000_0000 != 0 { ordered ^ 0x8000_0000 } else { !ordered })
 }
 
 fn score(candidate: u64) -> f64 {
@@ -63,9 +59,8 @@ impl Kept {
         }
         if let Some(min_log) = chain.min_log {
             let lowest = score(self.candidates[0]) / temperature + min_log;
-            let length = self
-                .candidates
-                .partition_point(|&candidate| score(candidate) / temperature >= lowest);
+            let length =
+                self.candidates.partition_point(|&candidate| score(candidate) / temperature >= lowest);
             self.truncate(length.max(1));
         }
     }
@@ -83,8 +78,7 @@ impl Kept {
         let maxima = row.maxima();
         let threshold = if count < maxima.len() {
             self.keys.clear();
-            self.keys
-                .extend(maxima.iter().map(|&maximum| descending_key(maximum)));
+            self.keys.extend(maxima.iter().map(|&maximum| descending_key(maximum)));
             let (_, &mut key, _) = self.keys.select_nth_unstable(count - 1);
             // A maximum may be plus infinity, which the candidates know as the largest finite number.
             score_of_key(key).min(f32::MAX)
@@ -109,8 +103,7 @@ impl Kept {
             for (token, &score) in (block * super::row::BLOCK..).zip(row.block(logits, block)) {
                 let score = sanitised(score);
                 if score >= threshold && score > f32::NEG_INFINITY {
-                    self.candidates
-                        .push(u64::from(descending_key(score)) << 32 | token as u64);
+                    self.candidates.push(u64::from(descending_key(score)) << 32 | token as u64);
                 }
             }
         }
@@ -151,10 +144,8 @@ impl Kept {
     fn weigh(&mut self, temperature: f64) {
         let best = score(self.candidates[0]);
         self.weights.clear();
-        let weights = self
-            .candidates
-            .iter()
-            .map(|&candidate| ((score(candidate) - best) / temperature).exp());
+        let weights =
+            self.candidates.iter().map(|&candidate| ((score(candidate) - best) / temperature).exp());
         self.weights.extend(weights);
     }
 
@@ -169,19 +160,14 @@ impl Kept {
             }
         }
         let total: f64 = self.weights.iter().sum();
-        Drawn {
-            token: TokenId(leader.1 as i32),
-            probability: (leader.2 / total) as f32,
-        }
+        Drawn { token: TokenId(leader.1 as i32), probability: (leader.2 / total) as f32 }
     }
 
     /// The kept distribution, most likely first.
     pub(super) fn probabilities(&self) -> Vec<(TokenId, f64)> {
         let total: f64 = self.weights.iter().sum();
         let pairs = self.candidates.iter().zip(&self.weights);
-        pairs
-            .map(|(&candidate, weight)| (TokenId(token(candidate) as i32), weight / total))
-            .collect()
+        pairs.map(|(&candidate, weight)| (TokenId(token(candidate) as i32), weight / total)).collect()
     }
 }
 
@@ -203,16 +189,7 @@ mod tests {
 
     #[test]
     fn keys_sort_by_score_and_then_by_token() {
-        let scores = [
-            f32::MAX,
-            3.5,
-            1e-30,
-            0.0,
-            -1e-30,
-            -2.0,
-            f32::MIN,
-            f32::NEG_INFINITY,
-        ];
+        let scores = [f32::MAX, 3.5, 1e-30, 0.0, -1e-30, -2.0, f32::MIN, f32::NEG_INFINITY];
         for pair in scores.windows(2) {
             assert!(descending_key(pair[0]) < descending_key(pair[1]), "{pair:?}");
         }

@@ -60,11 +60,7 @@ impl Chain {
             top_p: (settings.top_p < 1.0).then(|| f64::from(settings.top_p)),
             min_log: (settings.min_p > 0.0).then(|| f64::from(settings.min_p).ln()),
             repeat_penalty: penalised.then_some(penalty),
-            repeat_window: if penalised {
-                settings.repeat_window as usize
-            } else {
-                0
-            },
+            repeat_window: if penalised { settings.repeat_window as usize } else { 0 },
             seed: settings.seed,
         }
     }
@@ -95,12 +91,7 @@ impl Sampler {
     /// A sampler that never draws one of the `suppressed` tokens.
     #[must_use]
     pub fn new(settings: &SamplingSettings, suppressed: Vec<TokenId>) -> Sampler {
-        Sampler {
-            chain: Chain::new(settings),
-            suppressed,
-            row: Row::default(),
-            kept: Kept::default(),
-        }
+        Sampler { chain: Chain::new(settings), suppressed, row: Row::default(), kept: Kept::default() }
     }
 
     /// How many tokens at the end of the text can change a draw (the repeat penalty's window; 0 where it is off).
@@ -151,28 +142,21 @@ impl Sampler {
         }
         let noise = Noise::new(self.chain.seed, position);
         let kept = self.distribution(logits, text);
-        kept.into_iter().map(|(token, probability)| (token, probability.ln() + noise.gumbel(token.0 as u32))).collect()
+        kept.into_iter()
+            .map(|(token, probability)| (token, probability.ln() + noise.gumbel(token.0 as u32)))
+            .collect()
     }
 
     fn select(&mut self, logits: &[f32], text: &[TokenId], position: Position, probability: bool) -> Drawn {
         self.load(logits, text);
         let Some(best) = self.row.best() else {
-            return Drawn {
-                token: self.fallback(logits.len()),
-                probability: 0.0,
-            };
+            return Drawn { token: self.fallback(logits.len()), probability: 0.0 };
         };
         let Some(temperature) = self.chain.temperature else {
             let token = self.row.first_at(logits, best);
-            let probability = if probability {
-                1.0 / self.row.sum_of_exponentials(logits, best, 1.0)
-            } else {
-                0.0
-            };
-            return Drawn {
-                token,
-                probability: (probability as f32).min(1.0),
-            };
+            let probability =
+                if probability { 1.0 / self.row.sum_of_exponentials(logits, best, 1.0) } else { 0.0 };
+            return Drawn { token, probability: (probability as f32).min(1.0) };
         };
         let noise = Noise::new(self.chain.seed, position);
         if self.chain.top_k.is_none() && self.chain.top_p.is_none() && self.chain.min_log.is_none() {
@@ -183,10 +167,7 @@ impl Sampler {
             } else {
                 0.0
             };
-            return Drawn {
-                token,
-                probability: (probability as f32).min(1.0),
-            };
+            return Drawn { token, probability: (probability as f32).min(1.0) };
         }
         self.kept.cut(&self.row, logits, &self.chain, temperature);
         self.kept.race(temperature, &noise)
@@ -204,10 +185,7 @@ impl Sampler {
     /// The token of a row that has no finite score.
     fn fallback(&self, vocabulary: usize) -> TokenId {
         let tokens = 0..i32::try_from(vocabulary).unwrap_or(i32::MAX);
-        tokens
-            .map(TokenId)
-            .find(|token| !self.suppressed.contains(token))
-            .unwrap_or(TokenId(0))
+        tokens.map(TokenId).find(|token| !self.suppressed.contains(token)).unwrap_or(TokenId(0))
     }
 }
 

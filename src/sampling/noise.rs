@@ -31,9 +31,7 @@ impl Noise {
     pub(super) fn new(seed: u64, position: Position) -> Noise {
         // Mixed twice: neighbouring seeds and neighbouring positions start unrelated sequences.
         let seeded = mix(seed.wrapping_add(GOLDEN));
-        Noise {
-            key: mix(seeded ^ mix(u64::from(position.0).wrapping_mul(GOLDEN).wrapping_add(1))),
-        }
+        Noise { key: mix(seeded ^ mix(u64::from(position.0).wrapping_mul(GOLDEN).wrapping_add(1))) }
     }
 
     /// 52 random bits.
@@ -85,10 +83,7 @@ mod tests {
         assert_ne!(bits, Noise::new(1, position(3)).bits(3));
         assert_ne!(bits, Noise::new(1, position(2)).bits(4));
         // Swapping parts of the key is a different key.
-        assert_ne!(
-            Noise::new(1, position(2)).bits(0),
-            Noise::new(2, position(1)).bits(0)
-        );
+        assert_ne!(Noise::new(1, position(2)).bits(0), Noise::new(2, position(1)).bits(0));
     }
 
     /// Mean 0.5772 (Euler–Mascheroni), variance π²÷6, along each of the three counters.
@@ -104,16 +99,10 @@ mod tests {
             let count = f64::from(COUNT);
             let mean = values.iter().sum::<f64>() / count;
             let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count;
-            let neighbours = values
-                .windows(2)
-                .map(|pair| (pair[0] - mean) * (pair[1] - mean))
-                .sum::<f64>();
+            let neighbours = values.windows(2).map(|pair| (pair[0] - mean) * (pair[1] - mean)).sum::<f64>();
             // Four standard errors: 4 · 1.28 ÷ √200,000 = 0.0115; the variance's own is about 0.0087 each.
             assert!((mean - 0.577_215_664_9).abs() < 0.0115, "mean {mean}");
-            assert!(
-                (variance - std::f64::consts::PI.powi(2) / 6.0).abs() < 0.035,
-                "variance {variance}"
-            );
+            assert!((variance - std::f64::consts::PI.powi(2) / 6.0).abs() < 0.035, "variance {variance}");
             // Correlation of neighbours: four standard errors of 1 ÷ √200,000.
             assert!(
                 (neighbours / count / variance).abs() < 0.009,
@@ -128,10 +117,7 @@ mod tests {
         let noise = Noise::new(7, position(11));
         for token in 0..200_000 {
             let gumbel = noise.gumbel(token);
-            assert!(
-                noise.bits(token) >= Noise::bits_needed(gumbel),
-                "token {token}, noise {gumbel}"
-            );
+            assert!(noise.bits(token) >= Noise::bits_needed(gumbel), "token {token}, noise {gumbel}");
         }
         assert_eq!(Noise::bits_needed(f64::NEG_INFINITY), 0);
         assert_eq!(Noise::bits_needed(f64::NAN), 0);

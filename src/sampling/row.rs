@@ -32,11 +32,7 @@ pub(super) struct Row {
 /// A score as everything after this point sees it: NaN is minus infinity, plus infinity the largest finite number.
 #[inline(always)]
 pub(super) fn sanitised(score: f32) -> f32 {
-    if score > f32::NEG_INFINITY {
-        score.min(f32::MAX)
-    } else {
-        f32::NEG_INFINITY
-    }
+    if score > f32::NEG_INFINITY { score.min(f32::MAX) } else { f32::NEG_INFINITY }
 }
 
 #[inline(always)]
@@ -65,9 +61,7 @@ fn largest_of_block(scores: &[f32; BLOCK]) -> f32 {
 }
 
 fn largest(scores: &[f32]) -> f32 {
-    scores
-        .iter()
-        .fold(f32::NEG_INFINITY, |best, &score| larger(score, best))
+    scores.iter().fold(f32::NEG_INFINITY, |best, &score| larger(score, best))
 }
 
 impl Row {
@@ -90,13 +84,7 @@ impl Row {
         let (tokens, penalty) = penalised;
         for &token in tokens {
             // Computed from the untouched score, so that a token seen twice is penalised once.
-            self.change(logits, token, |score| {
-                if score > 0.0 {
-                    score / penalty
-                } else {
-                    score * penalty
-                }
-            });
+            self.change(logits, token, |score| if score > 0.0 { score / penalty } else { score * penalty });
         }
         for &token in suppressed {
             self.change(logits, token, |_| f32::NEG_INFINITY);
@@ -107,9 +95,7 @@ impl Row {
     }
 
     fn change(&mut self, logits: &[f32], token: TokenId, change: impl Fn(f32) -> f32) {
-        let Some((index, &score)) = usize::try_from(token.0)
-            .ok()
-            .and_then(|i| Some((i, logits.get(i)?)))
+        let Some((index, &score)) = usize::try_from(token.0).ok().and_then(|i| Some((i, logits.get(i)?)))
         else {
             return;
         };
@@ -148,16 +134,8 @@ impl Row {
 
     /// The lowest token that has the score `best`, which the row holds.
     pub(super) fn first_at(&self, logits: &[f32], best: f32) -> TokenId {
-        let block = self
-            .maxima
-            .iter()
-            .position(|&maximum| maximum >= best)
-            .unwrap_or(0);
-        let place = self
-            .block(logits, block)
-            .iter()
-            .position(|&score| score >= best)
-            .unwrap_or(0);
+        let block = self.maxima.iter().position(|&maximum| maximum >= best).unwrap_or(0);
+        let place = self.block(logits, block).iter().position(|&score| score >= best).unwrap_or(0);
         TokenId((block * BLOCK + place) as i32)
     }
 

@@ -5,13 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn settings() -> SamplingSettings {
-    SamplingSettings {
-        temperature: 1.0,
-        top_k: 0,
-        top_p: 1.0,
-        min_p: 0.0,
-        ..SamplingSettings::default()
-    }
+    SamplingSettings { temperature: 1.0, top_k: 0, top_p: 1.0, min_p: 0.0, ..SamplingSettings::default() }
 }
 
 fn sampler(settings: &SamplingSettings) -> Sampler {
@@ -35,11 +29,8 @@ fn scores(probabilities: &[f32]) -> Vec<f32> {
 fn temperature_sharpens_and_flattens() {
     let logits = scores(&[0.1, 0.6, 0.3]);
     for (temperature, exponent) in [(1.0, 1.0), (0.5, 2.0), (2.0, 0.5)] {
-        let distribution = sampler(&SamplingSettings {
-            temperature,
-            ..settings()
-        })
-        .distribution(&logits, &[]);
+        let distribution =
+            sampler(&SamplingSettings { temperature, ..settings() }).distribution(&logits, &[]);
         let weights = [0.6_f64, 0.3, 0.1].map(|probability| probability.powf(exponent));
         let total: f64 = weights.iter().sum();
         assert_eq!(tokens(&distribution), [1, 2, 0]);
@@ -52,27 +43,14 @@ fn temperature_sharpens_and_flattens() {
 #[test]
 fn top_k_keeps_the_best_and_breaks_ties_by_the_lower_token() {
     let logits = [1.0, 3.0, 2.0, 3.0, 2.0, 2.0];
-    for (top_k, expected) in [
-        (1, &[1][..]),
-        (2, &[1, 3]),
-        (3, &[1, 3, 2]),
-        (4, &[1, 3, 2, 4]),
-        (9, &[1, 3, 2, 4, 5, 0]),
-    ] {
+    for (top_k, expected) in
+        [(1, &[1][..]), (2, &[1, 3]), (3, &[1, 3, 2]), (4, &[1, 3, 2, 4]), (9, &[1, 3, 2, 4, 5, 0])]
+    {
         assert_eq!(kept(&SamplingSettings { top_k, ..settings() }, &logits), expected);
     }
     // A tie over many blocks, at the threshold that the block maxima give.
     let flat = vec![0.0; 1000];
-    assert_eq!(
-        kept(
-            &SamplingSettings {
-                top_k: 3,
-                ..settings()
-            },
-            &flat
-        ),
-        [0, 1, 2]
-    );
+    assert_eq!(kept(&SamplingSettings { top_k: 3, ..settings() }, &flat), [0, 1, 2]);
 }
 
 #[test]
@@ -87,80 +65,29 @@ fn top_p_keeps_the_token_that_completes_the_share() {
             (0.81, &[1, 3, 2]),
             (1.0, &[1, 3, 2, 0]),
         ] {
-            assert_eq!(
-                kept(
-                    &SamplingSettings {
-                        top_k,
-                        top_p,
-                        ..settings()
-                    },
-                    &logits
-                ),
-                expected,
-                "{top_p}"
-            );
+            assert_eq!(kept(&SamplingSettings { top_k, top_p, ..settings() }, &logits), expected, "{top_p}");
         }
     }
     // After top-k the share is of what top-k left: 0.5 of 0.8 is 0.625.
-    assert_eq!(
-        kept(
-            &SamplingSettings {
-                top_k: 2,
-                top_p: 0.6,
-                ..settings()
-            },
-            &logits
-        ),
-        [1]
-    );
-    assert_eq!(
-        kept(
-            &SamplingSettings {
-                top_k: 0,
-                top_p: 0.6,
-                ..settings()
-            },
-            &logits
-        ),
-        [1, 3]
-    );
+    assert_eq!(kept(&SamplingSettings { top_k: 2, top_p: 0.6, ..settings() }, &logits), [1]);
+    assert_eq!(kept(&SamplingSettings { top_k: 0, top_p: 0.6, ..settings() }, &logits), [1, 3]);
 }
 
 #[test]
 fn min_p_is_relative_to_the_best() {
     let logits = scores(&[0.05, 0.5, 0.15, 0.3]);
     for top_k in [0, 4] {
-        for (min_p, expected) in [
-            (0.05, &[1, 3, 2, 0][..]),
-            (0.2, &[1, 3, 2]),
-            (0.5, &[1, 3]),
-            (0.7, &[1]),
-            (2.0, &[1]),
-        ] {
-            assert_eq!(
-                kept(
-                    &SamplingSettings {
-                        top_k,
-                        min_p,
-                        ..settings()
-                    },
-                    &logits
-                ),
-                expected,
-                "{min_p}"
-            );
+        for (min_p, expected) in
+            [(0.05, &[1, 3, 2, 0][..]), (0.2, &[1, 3, 2]), (0.5, &[1, 3]), (0.7, &[1]), (2.0, &[1])]
+        {
+            assert_eq!(kept(&SamplingSettings { top_k, min_p, ..settings() }, &logits), expected, "{min_p}");
         }
     }
 }
 
 #[test]
 fn the_penalty_looks_at_the_window_and_counts_a_token_once() {
-    let settings = SamplingSettings {
-        repeat_penalty: 2.0,
-        repeat_window: 2,
-        temperature: 0.0,
-        ..settings()
-    };
+    let settings = SamplingSettings { repeat_penalty: 2.0, repeat_window: 2, temperature: 0.0, ..settings() };
     let mut sampler = sampler(&settings);
     let logits = [4.0, 3.0, 1.5, -1.0];
     let draw = |sampler: &mut Sampler, text: &[i32]| {
@@ -183,28 +110,17 @@ fn the_penalty_looks_at_the_window_and_counts_a_token_once() {
 
 #[test]
 fn suppressed_tokens_are_never_drawn() {
-    for settings in [
-        settings(),
-        SamplingSettings {
-            temperature: 0.0,
-            ..settings()
-        },
-        SamplingSettings::default(),
-    ] {
-        let mut sampler = Sampler::new(
-            &settings,
-            vec![TokenId(1), TokenId(70), TokenId(-1), TokenId(500)],
-        );
+    for settings in
+        [settings(), SamplingSettings { temperature: 0.0, ..settings() }, SamplingSettings::default()]
+    {
+        let mut sampler = Sampler::new(&settings, vec![TokenId(1), TokenId(70), TokenId(-1), TokenId(500)]);
         let mut logits = vec![0.0; 100];
         (logits[1], logits[70], logits[71]) = (50.0, 60.0, 40.0);
         for place in 0..50 {
             assert_eq!(sampler.draw(&logits, &[], Position(place)), TokenId(71));
         }
         // Also where nothing else is left, and in a row where the patched block is whole again.
-        assert_eq!(
-            sampler.draw(&[f32::NEG_INFINITY; 3], &[], Position(0)),
-            TokenId(0)
-        );
+        assert_eq!(sampler.draw(&[f32::NEG_INFINITY; 3], &[], Position(0)), TokenId(0));
         assert_eq!(
             Sampler::new(&settings, vec![TokenId(0)]).draw(&[f32::NAN; 3], &[], Position(0)),
             TokenId(1)
@@ -214,11 +130,7 @@ fn suppressed_tokens_are_never_drawn() {
 
 #[test]
 fn greedy_takes_the_lowest_of_the_best_and_knows_its_probability() {
-    let mut sampler = sampler(&SamplingSettings {
-        temperature: 0.0,
-        top_k: 1,
-        ..settings()
-    });
+    let mut sampler = sampler(&SamplingSettings { temperature: 0.0, top_k: 1, ..settings() });
     let mut logits = vec![0.0; 200];
     (logits[90], logits[190]) = (2.0, 2.0);
     let drawn = sampler.draw_with_probability(&logits, &[], Position(0));
@@ -232,30 +144,12 @@ fn strange_rows_give_a_defined_token() {
     let every = [
         settings(),
         SamplingSettings::default(),
-        SamplingSettings {
-            top_p: 0.9,
-            ..settings()
-        },
-        SamplingSettings {
-            min_p: 0.1,
-            ..settings()
-        },
-        SamplingSettings {
-            temperature: 0.0,
-            ..settings()
-        },
-        SamplingSettings {
-            temperature: 1e-40,
-            ..settings()
-        },
-        SamplingSettings {
-            temperature: f32::NAN,
-            ..settings()
-        },
-        SamplingSettings {
-            repeat_penalty: 1.3,
-            ..settings()
-        },
+        SamplingSettings { top_p: 0.9, ..settings() },
+        SamplingSettings { min_p: 0.1, ..settings() },
+        SamplingSettings { temperature: 0.0, ..settings() },
+        SamplingSettings { temperature: 1e-40, ..settings() },
+        SamplingSettings { temperature: f32::NAN, ..settings() },
+        SamplingSettings { repeat_penalty: 1.3, ..settings() },
     ];
     for settings in every {
         let mut sampler = sampler(&settings);
@@ -263,26 +157,13 @@ fn strange_rows_give_a_defined_token() {
             for filling in [f32::NAN, f32::NEG_INFINITY] {
                 let mut row = vec![filling; width];
                 let drawn = sampler.draw_with_probability(&row, &[TokenId(0)], Position(3));
-                assert_eq!(
-                    drawn,
-                    Drawn {
-                        token: TokenId(0),
-                        probability: 0.0
-                    }
-                );
+                assert_eq!(drawn, Drawn { token: TokenId(0), probability: 0.0 });
                 // One finite score among them wins, plus infinity as well, with certainty.
                 for winner in [-1e38, 0.0, f32::INFINITY] {
                     row[width - 1] = winner;
                     let drawn = sampler.draw_with_probability(&row, &[TokenId(0)], Position(3));
                     let token = TokenId(width as i32 - 1);
-                    assert_eq!(
-                        drawn,
-                        Drawn {
-                            token,
-                            probability: 1.0
-                        },
-                        "{settings:?} {width} {winner}"
-                    );
+                    assert_eq!(drawn, Drawn { token, probability: 1.0 }, "{settings:?} {width} {winner}");
                 }
             }
         }
@@ -295,10 +176,7 @@ fn strange_rows_give_a_defined_token() {
 
 #[test]
 fn draws_do_not_depend_on_what_was_drawn_before() {
-    let settings = SamplingSettings {
-        repeat_penalty: 1.2,
-        ..SamplingSettings::default()
-    };
+    let settings = SamplingSettings { repeat_penalty: 1.2, ..SamplingSettings::default() };
     let row = |shift: usize, width: usize| -> Vec<f32> {
         (0..width).map(|i| ((i * 7 + shift) % 31) as f32 / 5.0).collect()
     };
@@ -307,10 +185,7 @@ fn draws_do_not_depend_on_what_was_drawn_before() {
     for (shift, width) in [(0, 500), (1, 70), (2, 900), (3, 500)] {
         let row = row(shift, width);
         let fresh = sampler(&settings).draw_with_probability(&row, &text[..shift * 9], Position(7));
-        assert_eq!(
-            used.draw_with_probability(&row, &text[..shift * 9], Position(7)),
-            fresh
-        );
+        assert_eq!(used.draw_with_probability(&row, &text[..shift * 9], Position(7)), fresh);
         assert_eq!(used.draw(&row, &text[..shift * 9], Position(7)), fresh.token);
     }
 }
@@ -327,11 +202,7 @@ fn reference(
     let mut all: Vec<(i32, f64)> = (0..)
         .zip(logits)
         .map(|(token, &logit)| {
-            let logit = if logit.is_nan() {
-                f32::NEG_INFINITY
-            } else {
-                logit.min(f32::MAX)
-            };
+            let logit = if logit.is_nan() { f32::NEG_INFINITY } else { logit.min(f32::MAX) };
             let penalty = settings.repeat_penalty;
             let seen = penalty != 1.0 && window.contains(&TokenId(token));
             let logit = if !seen {
@@ -341,11 +212,7 @@ fn reference(
             } else {
                 logit * penalty
             };
-            let score = if suppressed.contains(&TokenId(token)) {
-                f32::NEG_INFINITY
-            } else {
-                logit
-            };
+            let score = if suppressed.contains(&TokenId(token)) { f32::NEG_INFINITY } else { logit };
             // + 0.0: no difference between 0 and -0.
             (token, f64::from(score) / f64::from(settings.temperature) + 0.0)
         })
@@ -371,9 +238,7 @@ fn reference(
     let best_token = all[0];
     all.retain(|&(token, score)| token == best_token.0 || score >= lowest);
     let total: f64 = all.iter().map(|&(_, score)| (score - best).exp()).sum();
-    all.iter()
-        .map(|&(token, score)| (TokenId(token), (score - best).exp() / total))
-        .collect()
+    all.iter().map(|&(token, score)| (TokenId(token), (score - best).exp() / total)).collect()
 }
 
 fn score_strategy() -> impl Strategy<Value = f32> {
@@ -444,33 +309,16 @@ proptest! {
 fn agrees_with_sorting_everything_on_wide_rows() {
     let noise = Noise::new(5, Position(5));
     for (width, scale) in [(30_000, 1.0), (40_001, 4.0)] {
-        let logits: Vec<f32> = (0..width)
-            .map(|token| (scale * noise.gumbel(token)) as f32)
-            .collect();
-        for (top_k, top_p, min_p) in [
-            (64, 0.95, 0.0),
-            (0, 0.95, 0.0),
-            (0, 0.3, 0.0),
-            (0, 1.0, 0.01),
-            (0, 1.0, 0.0),
-            (1000, 1.0, 0.1),
-        ] {
-            let settings = SamplingSettings {
-                top_k,
-                top_p,
-                min_p,
-                ..settings()
-            };
+        let logits: Vec<f32> = (0..width).map(|token| (scale * noise.gumbel(token)) as f32).collect();
+        for (top_k, top_p, min_p) in
+            [(64, 0.95, 0.0), (0, 0.95, 0.0), (0, 0.3, 0.0), (0, 1.0, 0.01), (0, 1.0, 0.0), (1000, 1.0, 0.1)]
+        {
+            let settings = SamplingSettings { top_k, top_p, min_p, ..settings() };
             let expected = reference(&settings, &[], &logits, &[]);
             let mut sampler = sampler(&settings);
             let found = sampler.distribution(&logits, &[]);
             // The share of the whole row is known to about 1e-6: in a flat row that is a token or two.
-            assert!(
-                found.len().abs_diff(expected.len()) <= 2,
-                "{} {}",
-                found.len(),
-                expected.len()
-            );
+            assert!(found.len().abs_diff(expected.len()) <= 2, "{} {}", found.len(), expected.len());
             let common = found.len().min(expected.len());
             assert_eq!(tokens(&found)[..common], tokens(&expected)[..common]);
             for place in 0..50 {

@@ -28,9 +28,7 @@ impl Room {
     /// The longest draft: even if all of it is accepted, the bonus token has its place too.
     #[must_use]
     pub fn longest_draft(&self) -> usize {
-        self.guesses
-            .min(self.cells.saturating_sub(1))
-            .min(self.tokens.saturating_sub(1))
+        self.guesses.min(self.cells.saturating_sub(1)).min(self.tokens.saturating_sub(1))
     }
 }
 
@@ -87,13 +85,7 @@ impl Cycle {
     #[must_use]
     pub fn new(sampler: Sampler, vocabulary: usize) -> Cycle {
         let draft_sampler = sampler.clone();
-        Cycle {
-            sampler,
-            draft_sampler,
-            vocabulary,
-            guesses: Vec::new(),
-            tokens: Vec::new(),
-        }
+        Cycle { sampler, draft_sampler, vocabulary, guesses: Vec::new(), tokens: Vec::new() }
     }
 
     /// Draws the token after `text` from its row and appends it: for a token that no round gives, as the one
@@ -119,26 +111,14 @@ impl Cycle {
         room: Room,
     ) -> Result<Round, T::Error> {
         debug_assert!(room.allows_a_round(), "no round fits into {room:?}");
-        let Players {
-            target,
-            mut drafter,
-            policy,
-            is_stop,
-            clock,
-        } = players;
+        let Players { target, mut drafter, policy, is_stop, clock } = players;
         let before = text.len();
-        let last = *text
-            .last()
-            .expect("a round continues a text of at least one token");
+        let last = *text.last().expect("a round continues a text of at least one token");
         let started = clock();
 
         // 1, 2: the draft of an earlier round ends here, whatever happened to it.
         self.guesses.clear();
-        let longest = if drafter.is_some() {
-            room.longest_draft()
-        } else {
-            0
-        };
+        let longest = if drafter.is_some() { room.longest_draft() } else { 0 };
         let allowed = policy.next_length(longest).min(longest);
         let mut failure = None;
         if let Some(drafter) = drafter.as_deref_mut().filter(|_| allowed > 0) {
@@ -153,13 +133,7 @@ impl Cycle {
 
         // 4
         let rows = &*target;
-        let verdict = verify(
-            &mut self.sampler,
-            text,
-            &self.guesses,
-            |index| rows.row(index),
-            is_stop,
-        );
+        let verdict = verify(&mut self.sampler, text, &self.guesses, |index| rows.row(index), is_stop);
         debug_assert_eq!(text.len(), before + verdict.emitted.len());
         debug_assert!(!verdict.emitted.is_empty() && verdict.emitted.len() <= room.tokens);
 
@@ -207,12 +181,8 @@ impl Cycle {
         policy: &dyn DraftPolicy,
     ) -> Result<(), String> {
         let sampler = &mut self.draft_sampler;
-        let request = DraftRequest {
-            text,
-            max_length: allowed,
-            floor: &|draft| policy.floor(draft),
-            sampler,
-        };
+        let request =
+            DraftRequest { text, max_length: allowed, floor: &|draft| policy.floor(draft), sampler };
         let proposed = drafter.propose(request, &mut self.guesses);
         let checked = proposed.and_then(|()| self.check(allowed));
         if checked.is_err() {
@@ -221,11 +191,7 @@ impl Cycle {
         }
         for guess in &mut self.guesses {
             // Not a number is no confidence at all.
-            guess.probability = if guess.probability > 0.0 {
-                guess.probability.min(1.0)
-            } else {
-                0.0
-            };
+            guess.probability = if guess.probability > 0.0 { guess.probability.min(1.0) } else { 0.0 };
         }
         // Drafters stop by themselves before they pay for a doubtful guess; what they let through is not tested.
         let confident = (0..self.guesses.len())

@@ -23,10 +23,7 @@ const RUNS: usize = LONGEST_RUN - SHORTEST_RUN + 1;
 const PLACES: usize = 8;
 
 /// Hits and tests that a count starts with: half of the guesses right, forgotten after a handful of tests.
-const PRIOR: Hits = Hits {
-    right: 1.0,
-    tested: 2.0,
-};
+const PRIOR: Hits = Hits { right: 1.0, tested: 2.0 };
 
 /// When a count reaches this many tests it is halved, so that it follows the text of the last few rounds.
 const MEMORY_TESTS: f32 = 128.0;
@@ -189,9 +186,7 @@ impl Drafter for Lookup {
             };
             self.pending.tokens.push(token);
         }
-        let places = self.hits[run]
-            .iter()
-            .chain(std::iter::repeat(&self.hits[run][PLACES - 1]));
+        let places = self.hits[run].iter().chain(std::iter::repeat(&self.hits[run][PLACES - 1]));
         for (&token, hits) in self.pending.tokens.iter().zip(places) {
             let probability = hits.probability();
             if (request.floor)(draft).is_none_or(|floor| probability < floor) {
@@ -229,17 +224,11 @@ mod tests {
         let mut sampler = Sampler::new(&SamplingSettings::default(), Vec::new());
         let mut draft = Vec::new();
         let text = text(tokens);
-        let request = DraftRequest {
-            text: &text,
-            max_length,
-            floor: &|_| Some(p_min),
-            sampler: &mut sampler,
-        };
+        let request =
+            DraftRequest { text: &text, max_length, floor: &|_| Some(p_min), sampler: &mut sampler };
         lookup.propose(request, &mut draft).unwrap();
         assert!(
-            draft
-                .iter()
-                .all(|guess| (0.0..=1.0).contains(&guess.probability) && guess.probability >= p_min)
+            draft.iter().all(|guess| (0.0..=1.0).contains(&guess.probability) && guess.probability >= p_min)
         );
         draft.iter().map(|guess| guess.token.0).collect()
     }
@@ -253,15 +242,9 @@ mod tests {
         assert!(propose(&mut new(), &[9, 2, 3, 8, 2], 4, 0.0).is_empty());
         assert_eq!(propose(&mut new(), &[1, 2, 3, 4, 1, 2], 2, 0.0), [3, 4]);
         // The latest of two equal runs.
-        assert_eq!(
-            propose(&mut new(), &[1, 2, 3, 9, 1, 2, 4, 8, 1, 2], 2, 0.0),
-            [4, 8]
-        );
+        assert_eq!(propose(&mut new(), &[1, 2, 3, 9, 1, 2, 4, 8, 1, 2], 2, 0.0), [4, 8]);
         // The longer run, though it is earlier.
-        assert_eq!(
-            propose(&mut new(), &[7, 1, 2, 3, 9, 1, 2, 4, 7, 1, 2], 2, 0.0),
-            [3, 9]
-        );
+        assert_eq!(propose(&mut new(), &[7, 1, 2, 3, 9, 1, 2, 4, 7, 1, 2], 2, 0.0), [3, 9]);
         // Into its own guesses: a loop goes on.
         assert_eq!(propose(&mut new(), &[1, 2, 1, 2], 5, 0.0), [1, 2, 1, 2, 1]);
         assert_eq!(propose(&mut new(), &[5, 5, 5], 3, 0.0), [5, 5, 5]);
@@ -276,11 +259,7 @@ mod tests {
             long.rewind(Position(length)).unwrap();
             let mut short = Lookup::new();
             short.extend(&text(&tokens[..length as usize]));
-            assert_eq!(
-                (&long.text, &long.latest),
-                (&short.text, &short.latest),
-                "length {length}"
-            );
+            assert_eq!((&long.text, &long.latest), (&short.text, &short.latest), "length {length}");
             assert_eq!(long.replaced, short.replaced);
         }
         // Another continuation after a rewind.

@@ -29,18 +29,8 @@ mod tests {
 
     #[test]
     fn keeps_to_its_length_and_to_the_room() {
-        let mut policy = FixedLength {
-            length: 3,
-            p_min: 0.5,
-        };
-        assert_eq!(
-            (
-                policy.next_length(8),
-                policy.next_length(2),
-                policy.next_length(0)
-            ),
-            (3, 2, 0)
-        );
+        let mut policy = FixedLength { length: 3, p_min: 0.5 };
+        assert_eq!((policy.next_length(8), policy.next_length(2), policy.next_length(0)), (3, 2, 0));
         policy.length = 0;
         assert_eq!(policy.next_length(8), 0);
         assert_eq!(policy.floor(&[]), Some(0.5));

@@ -47,11 +47,7 @@ impl Stats {
     /// The counters so far; `elapsed` since the reply's first token, `context_used` tokens in the cache.
     #[must_use]
     pub fn counters(&self, elapsed: Duration, context_used: u32) -> Counters {
-        Counters {
-            elapsed,
-            context_used,
-            ..self.counters.clone()
-        }
+        Counters { elapsed, context_used, ..self.counters.clone() }
     }
 }
 
@@ -66,13 +62,7 @@ mod tests {
     use crate::token::{Origin, TokenId};
 
     fn round(guessed: usize, tested: usize, accepted: usize) -> Round {
-        let emitted = vec![
-            Emitted {
-                token: TokenId(0),
-                origin: Origin::Target
-            };
-            accepted + 1
-        ];
+        let emitted = vec![Emitted { token: TokenId(0), origin: Origin::Target }; accepted + 1];
         Round {
             emitted,
             allowed: guessed,
@@ -102,10 +92,7 @@ mod tests {
             (counters.drafting, counters.verifying),
             (Duration::from_millis(4), Duration::from_millis(40))
         );
-        assert_eq!(
-            (counters.elapsed, counters.context_used),
-            (Duration::from_secs(2), 99)
-        );
+        assert_eq!((counters.elapsed, counters.context_used), (Duration::from_secs(2), 99));
         assert_eq!(counters.accepted_share(), Some(4.0 / 6.0));
         assert_eq!(counters.tokens_per_second(), Some(4.0));
     }
@@ -113,10 +100,7 @@ mod tests {
     #[test]
     fn no_round_gives_no_ratio() {
         let counters = Stats::new().counters(Duration::ZERO, 0);
-        assert_eq!(
-            (counters.accepted_share(), counters.length_per_round()),
-            (None, None)
-        );
+        assert_eq!((counters.accepted_share(), counters.length_per_round()), (None, None));
         assert_eq!(counters.tokens_per_second(), None);
     }
 }

@@ -58,14 +58,9 @@ pub fn verify<'row>(
         verdict.accepted += usize::from(accepted);
         verdict.stopped = is_stop(token);
         text.push(token);
-        verdict.emitted.push(Emitted {
-            token,
-            origin: if accepted {
-                Origin::Accepted
-            } else {
-                Origin::Target
-            },
-        });
+        verdict
+            .emitted
+            .push(Emitted { token, origin: if accepted { Origin::Accepted } else { Origin::Target } });
         if !accepted || verdict.stopped {
             break;
         }
@@ -82,43 +77,24 @@ mod tests {
 
     /// Rows that make a greedy target say 1, 2, 3, …
     fn rows() -> Vec<Vec<f32>> {
-        (1..8)
-            .map(|best| {
-                (0..8)
-                    .map(|token| if token == best { 1.0 } else { 0.0 })
-                    .collect()
-            })
-            .collect()
+        (1..8).map(|best| (0..8).map(|token| if token == best { 1.0 } else { 0.0 }).collect()).collect()
     }
 
     fn run(guesses: &[i32], stop: i32) -> (Verdict, Vec<TokenId>) {
-        let settings = SamplingSettings {
-            temperature: 0.0,
-            ..SamplingSettings::default()
-        };
+        let settings = SamplingSettings { temperature: 0.0, ..SamplingSettings::default() };
         let mut sampler = Sampler::new(&settings, Vec::new());
-        let guesses: Vec<Guess> = guesses
-            .iter()
-            .map(|&token| Guess {
-                token: TokenId(token),
-                probability: 1.0,
-            })
-            .collect();
+        let guesses: Vec<Guess> =
+            guesses.iter().map(|&token| Guess { token: TokenId(token), probability: 1.0 }).collect();
         let (rows, mut text) = (rows(), vec![TokenId(0)]);
-        let verdict = verify(&mut sampler, &mut text, &guesses, |i| &rows[i], &|token| {
-            token == TokenId(stop)
-        });
+        let verdict =
+            verify(&mut sampler, &mut text, &guesses, |i| &rows[i], &|token| token == TokenId(stop));
         (verdict, text)
     }
 
     fn summary(guesses: &[i32], stop: i32) -> (usize, usize, usize, bool) {
         let (verdict, text) = run(guesses, stop);
         assert_eq!(text.len(), 1 + verdict.emitted.len());
-        assert!(
-            (1..)
-                .zip(&text[1..])
-                .all(|(expected, &token)| token == TokenId(expected))
-        );
+        assert!((1..).zip(&text[1..]).all(|(expected, &token)| token == TokenId(expected)));
         (verdict.tested, verdict.accepted, verdict.kept(), verdict.stopped)
     }
 
@@ -145,12 +121,8 @@ mod tests {
 
     #[test]
     fn tells_who_chose_each_token() {
-        let origins: Vec<Origin> = run(&[1, 2, 7], -1)
-            .0
-            .emitted
-            .iter()
-            .map(|emitted| emitted.origin)
-            .collect();
+        let origins: Vec<Origin> =
+            run(&[1, 2, 7], -1).0.emitted.iter().map(|emitted| emitted.origin).collect();
         assert_eq!(origins, [Origin::Accepted, Origin::Accepted, Origin::Target]);
     }
 }

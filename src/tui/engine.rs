@@ -68,9 +68,8 @@ fn append(state: &mut State, text: &Text) {
 fn speculation(state: &mut State, now: SpeculationState) {
     let asked = std::mem::take(&mut state.awaiting_echo);
     // Parking and going on again is everyday work: the panel shows it, the transcript does not.
-    let turned_off = state.speculation.activity != Activity::Off
-        && now.activity == Activity::Off
-        && now.reason.is_some();
+    let turned_off =
+        state.speculation.activity != Activity::Off && now.activity == Activity::Off && now.reason.is_some();
     state.speculation = now;
     if asked || turned_off {
         state.notice = None;

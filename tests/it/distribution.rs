@@ -50,9 +50,7 @@ impl Target for PlacesTarget {
     type Error = std::convert::Infallible;
 
     fn verify(&mut self, _last: TokenId, guesses: &[TokenId]) -> Result<(), Self::Error> {
-        self.rows = (0..=guesses.len())
-            .map(|index| self.places.row(self.length + 1 + index))
-            .collect();
+        self.rows = (0..=guesses.len()).map(|index| self.places.row(self.length + 1 + index)).collect();
         Ok(())
     }
 
@@ -67,35 +65,20 @@ impl Target for PlacesTarget {
 }
 
 fn settings(seed: u64) -> SamplingSettings {
-    SamplingSettings {
-        seed,
-        top_k: 12,
-        ..SamplingSettings::default()
-    }
+    SamplingSettings { seed, top_k: 12, ..SamplingSettings::default() }
 }
 
 /// A reply of the real cycle.
 fn cycle_reply(places: Places, settings: &SamplingSettings, drafter: &mut dyn Drafter) -> Vec<TokenId> {
     let mut cycle = Cycle::new(Sampler::new(settings, Vec::new()), VOCABULARY);
-    let mut target = PlacesTarget {
-        places,
-        length: 0,
-        rows: Vec::new(),
-    };
+    let mut target = PlacesTarget { places, length: 0, rows: Vec::new() };
     let mut text = vec![TokenId(0)];
     while text.len() <= LENGTH {
-        let room = Room {
-            cells: usize::MAX,
-            tokens: usize::MAX,
-            guesses: DRAFT,
-        };
+        let room = Room { cells: usize::MAX, tokens: usize::MAX, guesses: DRAFT };
         let players = Players {
             target: &mut target,
             drafter: Some(&mut *drafter),
-            policy: &mut FixedLength {
-                length: DRAFT,
-                p_min: 0.0,
-            },
+            policy: &mut FixedLength { length: DRAFT, p_min: 0.0 },
             is_stop: &|_| false,
             clock: &mut || std::time::Duration::ZERO,
         };
@@ -129,32 +112,20 @@ fn wrong_reply(
 ) -> Vec<TokenId> {
     use slipstream::spec::DraftRequest;
     let mut sampler = Sampler::new(settings, Vec::new());
-    let mut other = Sampler::new(
-        &SamplingSettings {
-            seed: hash(settings.seed ^ 77),
-            ..settings.clone()
-        },
-        Vec::new(),
-    );
+    let mut other =
+        Sampler::new(&SamplingSettings { seed: hash(settings.seed ^ 77), ..settings.clone() }, Vec::new());
     let mut text = vec![TokenId(0)];
     while text.len() <= LENGTH {
         let mut draft: Vec<Guess> = Vec::new();
-        let request = DraftRequest {
-            text: &text,
-            max_length: DRAFT,
-            floor: &|_| Some(0.0),
-            sampler: &mut sampler,
-        };
+        let request =
+            DraftRequest { text: &text, max_length: DRAFT, floor: &|_| Some(0.0), sampler: &mut sampler };
         drafter.propose(request, &mut draft).unwrap();
         for index in 0..=draft.len() {
             let (row, position) = (places.row(text.len()), Position(text.len() as u32));
             let own = sampler.draw(&row, &text, position);
             let kept = sampler.distribution(&row, &text);
-            let chance = |token: TokenId| {
-                kept.iter()
-                    .find(|entry| entry.0 == token)
-                    .map_or(0.0, |entry| entry.1)
-            };
+            let chance =
+                |token: TokenId| kept.iter().find(|entry| entry.0 == token).map_or(0.0, |entry| entry.1);
             let luck = f64::from(unit(settings.seed ^ hash(u64::from(position.0) << 40)));
             let emitted = match (draft.get(index), rule) {
                 (None, _) => own,
@@ -209,9 +180,8 @@ fn statistic(observed: &[(f64, f64)]) -> f64 {
 /// make it infinite.
 fn worst(places: Places, mut reply: impl FnMut(&SamplingSettings) -> Vec<TokenId>) -> f64 {
     let mut sampler = Sampler::new(&settings(0), Vec::new());
-    let kept: Vec<Vec<(TokenId, f64)>> = (1..=LENGTH)
-        .map(|place| sampler.distribution(&places.row(place), &[]))
-        .collect();
+    let kept: Vec<Vec<(TokenId, f64)>> =
+        (1..=LENGTH).map(|place| sampler.distribution(&places.row(place), &[])).collect();
     let mut single = vec![vec![0_u32; VOCABULARY]; LENGTH];
     let mut pairs = vec![vec![0_u32; VOCABULARY * VOCABULARY]; LENGTH - 1];
     for seed in 0..REPLIES {
@@ -267,13 +237,8 @@ impl Drafter for PlacesDrafter {
         for place in (request.text.len()..).take(request.max_length) {
             let mut row = self.places.row(place);
             (self.change)(&mut row);
-            let drawn = request
-                .sampler
-                .draw_with_probability(&row, &[], Position(place as u32));
-            draft.push(Guess {
-                token: drawn.token,
-                probability: drawn.probability,
-            });
+            let drawn = request.sampler.draw_with_probability(&row, &[], Position(place as u32));
+            draft.push(Guess { token: drawn.token, probability: drawn.probability });
         }
         Ok(())
     }
@@ -308,28 +273,14 @@ const PLACES: [Places; 2] = [Places { spread: 4.0 }, Places { spread: 8.0 }];
 
 /// Drafters over [`Places`], and such as know nothing of them.
 fn drafters(places: Places) -> Vec<(String, Box<dyn Drafter>)> {
-    let changes: [(&str, Change); 4] = [
-        ("perfect", unchanged),
-        ("inverted", invert),
-        ("blurred", blur),
-        ("sharpened", sharpen),
-    ];
+    let changes: [(&str, Change); 4] =
+        [("perfect", unchanged), ("inverted", invert), ("blurred", blur), ("sharpened", sharpen)];
     let mut all: Vec<(String, Box<dyn Drafter>)> = Vec::new();
     for (name, change) in changes {
         all.push((name.into(), Box::new(PlacesDrafter { places, change })));
     }
-    let script = Script {
-        seed: 1,
-        spread: 8.0,
-        end_bias: 0.0,
-    };
-    for habit in [
-        Habit::Constant(17),
-        Habit::Uniform,
-        Habit::EndOfTurn,
-        Habit::NotANumber,
-        Habit::Saboteur,
-    ] {
+    let script = Script { seed: 1, spread: 8.0, end_bias: 0.0 };
+    for habit in [Habit::Constant(17), Habit::Uniform, Habit::EndOfTurn, Habit::NotANumber, Habit::Saboteur] {
         all.push((format!("{habit:?}"), Box::new(FakeDrafter::new(habit, script))));
     }
     all
@@ -342,9 +293,7 @@ fn sampled_text_has_the_targets_distribution_with_any_drafter() {
             let worst = worst(places, |settings| cycle_reply(places, settings, &mut *drafter));
             assert!(worst < 1.0, "{name}, {places:?}: {worst}");
         }
-        let look_up = worst(places, |settings| {
-            cycle_reply(places, settings, &mut Lookup::new())
-        });
+        let look_up = worst(places, |settings| cycle_reply(places, settings, &mut Lookup::new()));
         assert!(look_up < 1.0, "lookup, {places:?}: {look_up}");
     }
 }
@@ -361,13 +310,8 @@ fn a_wrong_acceptance_rule_fails_the_test() {
     ];
     for places in PLACES {
         for rule in rules {
-            let mut drafter = PlacesDrafter {
-                places,
-                change: sharpen,
-            };
-            let worst = worst(places, |settings| {
-                wrong_reply(rule, places, settings, &mut drafter)
-            });
+            let mut drafter = PlacesDrafter { places, change: sharpen };
+            let worst = worst(places, |settings| wrong_reply(rule, places, settings, &mut drafter));
             assert!(worst > SHARPNESS, "{rule:?}, {places:?}: only {worst}");
         }
     }
@@ -387,32 +331,21 @@ fn the_coupling_accepts_more_than_an_argmax_draft() {
         let (mut coupled, mut argmax, mut optimum) = (0.0, 0.0, 0.0);
         let mut target = Sampler::new(&SamplingSettings::default(), Vec::new());
         let mut drafter = target.clone();
-        let mut greedy = Sampler::new(
-            &SamplingSettings {
-                temperature: 0.0,
-                ..SamplingSettings::default()
-            },
-            Vec::new(),
-        );
+        let mut greedy =
+            Sampler::new(&SamplingSettings { temperature: 0.0, ..SamplingSettings::default() }, Vec::new());
         for context in 0..CONTEXTS {
             let key = |token: u32| hash(context) ^ (u64::from(token) << 32);
-            let row: Vec<f32> = (0..WIDTH)
-                .map(|token| -slope * ((1.0 + unit(key(token)) * WIDTH as f32).ln()))
-                .collect();
-            let blurred: Vec<f32> = (0..WIDTH)
-                .zip(&row)
-                .map(|(token, score)| score + BLUR * (unit(!key(token)) - 0.5))
-                .collect();
+            let row: Vec<f32> =
+                (0..WIDTH).map(|token| -slope * ((1.0 + unit(key(token)) * WIDTH as f32).ln())).collect();
+            let blurred: Vec<f32> =
+                (0..WIDTH).zip(&row).map(|(token, score)| score + BLUR * (unit(!key(token)) - 0.5)).collect();
             let position = Position(context as u32);
             let own = target.draw(&row, &[], position);
             coupled += f64::from(u8::from(drafter.draw(&blurred, &[], position) == own));
             argmax += f64::from(u8::from(greedy.draw(&blurred, &[], position) == own));
             let guesses = drafter.distribution(&blurred, &[]);
             for (token, chance) in target.distribution(&row, &[]) {
-                let guess = guesses
-                    .iter()
-                    .find(|entry| entry.0 == token)
-                    .map_or(0.0, |entry| entry.1);
+                let guess = guesses.iter().find(|entry| entry.0 == token).map_or(0.0, |entry| entry.1);
                 optimum += chance.min(guess);
             }
         }

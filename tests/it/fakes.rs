@@ -88,11 +88,7 @@ impl FakeTarget {
 
     fn call(&mut self) -> Result<(), String> {
         self.calls += 1;
-        if self.fail_at_call == Some(self.calls - 1) {
-            Err("scripted failure".into())
-        } else {
-            Ok(())
-        }
+        if self.fail_at_call == Some(self.calls - 1) { Err("scripted failure".into()) } else { Ok(()) }
     }
 }
 
@@ -108,10 +104,7 @@ impl Target for FakeTarget {
         self.call()?;
         self.rows.clear();
         for &token in std::iter::once(&last).chain(guesses) {
-            assert!(
-                (0..VOCABULARY as i32).contains(&token.0),
-                "token outside the vocabulary"
-            );
+            assert!((0..VOCABULARY as i32).contains(&token.0), "token outside the vocabulary");
             self.cache.push(token);
             self.rows.push(self.script.row(&self.cache));
         }
@@ -175,13 +168,7 @@ pub struct FakeDrafter {
 
 impl FakeDrafter {
     pub fn new(habit: Habit, script: Script) -> FakeDrafter {
-        FakeDrafter {
-            habit,
-            script,
-            calls: 0,
-            observed: 0,
-            failed: false,
-        }
+        FakeDrafter { habit, script, calls: 0, observed: 0, failed: false }
     }
 }
 
@@ -190,19 +177,10 @@ impl Drafter for FakeDrafter {
         assert!(!self.failed, "a drafter that failed was asked again");
         assert!(draft.is_empty(), "a draft outlived its round");
         assert!(request.max_length > 0);
-        let DraftRequest {
-            text,
-            max_length,
-            floor,
-            sampler,
-        } = request;
+        let DraftRequest { text, max_length, floor, sampler } = request;
         self.calls += 1;
         let mut text = text.to_vec();
-        let length = if self.habit == Habit::TooMany {
-            max_length + 1
-        } else {
-            max_length
-        };
+        let length = if self.habit == Habit::TooMany { max_length + 1 } else { max_length };
         for place in 0..length {
             if self.habit == Habit::FailsAt(self.calls - 1) && place == length / 2 {
                 self.failed = true;
@@ -215,10 +193,7 @@ impl Drafter for FakeDrafter {
                 Habit::Silent => break,
                 Habit::Constant(token) | Habit::Outside(token) => (TokenId(token), 0.9),
                 Habit::EndOfTurn => (END_OF_TURN, 1.0),
-                Habit::Uniform => (
-                    TokenId((hash(key) % VOCABULARY as u64) as i32),
-                    1.0 / VOCABULARY as f32,
-                ),
+                Habit::Uniform => (TokenId((hash(key) % VOCABULARY as u64) as i32), 1.0 / VOCABULARY as f32),
                 Habit::Noisy(_) | Habit::Inverted => {
                     for (token, score) in row.iter_mut().enumerate() {
                         *score = match self.habit {
@@ -231,11 +206,8 @@ impl Drafter for FakeDrafter {
                 }
                 Habit::NotANumber => (sampler.draw(&row, &text, position), f32::NAN),
                 Habit::Saboteur => {
-                    let greedy = SamplingSettings {
-                        temperature: 0.0,
-                        seed: 99,
-                        ..SamplingSettings::default()
-                    };
+                    let greedy =
+                        SamplingSettings { temperature: 0.0, seed: 99, ..SamplingSettings::default() };
                     *sampler = Sampler::new(&greedy, Vec::new());
                     (sampler.draw(&row, &text, position), 1.0)
                 }
@@ -293,12 +265,7 @@ impl DraftPolicy for RandomPolicy {
     fn observe(&mut self, outcome: &RoundOutcome<'_>) {
         assert!(outcome.accepted <= outcome.tested && outcome.tested <= outcome.guesses.len());
         assert!(outcome.guesses.len() <= outcome.allowed);
-        assert!(
-            outcome
-                .guesses
-                .iter()
-                .all(|guess| (0.0..=1.0).contains(&guess.probability))
-        );
+        assert!(outcome.guesses.iter().all(|guess| (0.0..=1.0).contains(&guess.probability)));
     }
 }
 
@@ -334,14 +301,7 @@ pub struct Task {
 impl Task {
     pub fn new(script: Script, settings: SamplingSettings) -> Task {
         let prompt = [5, 17, 80, 5, 17].map(TokenId).to_vec();
-        Task {
-            script,
-            settings,
-            suppressed: vec![TokenId(9)],
-            prompt,
-            max_tokens: 40,
-            cells: usize::MAX,
-        }
+        Task { script, settings, suppressed: vec![TokenId(9)], prompt, max_tokens: 40, cells: usize::MAX }
     }
 
     fn sampler(&self) -> Sampler {
@@ -374,12 +334,8 @@ impl Task {
         let mut target = FakeTarget::new(self.script, &self.prompt);
         target.cells = self.cells;
         let mut drafter = drafter;
-        let mut written = Written {
-            text: self.prompt.clone(),
-            end: End::Length,
-            rounds: vec![],
-            failures: vec![],
-        };
+        let mut written =
+            Written { text: self.prompt.clone(), end: End::Length, rounds: vec![], failures: vec![] };
         let mut ticks: VecDeque<u64> = (0..).step_by(7).take(100_000).collect();
         let mut clock = || Duration::from_micros(ticks.pop_front().expect("endless"));
         loop {
@@ -390,11 +346,7 @@ impl Task {
                 guesses: 16,
             };
             if !room.allows_a_round() {
-                written.end = if room.tokens == 0 {
-                    End::Length
-                } else {
-                    End::ContextFull
-                };
+                written.end = if room.tokens == 0 { End::Length } else { End::ContextFull };
                 return written;
             }
             let players = Players {
@@ -404,15 +356,10 @@ impl Task {
                 is_stop: &|token| token == END_OF_TURN,
                 clock: &mut clock,
             };
-            let round = cycle
-                .round(players, &mut written.text, room)
-                .expect("the scripted target does not fail");
+            let round =
+                cycle.round(players, &mut written.text, room).expect("the scripted target does not fail");
             self.check(&round, &written.text[before..], room);
-            assert_eq!(
-                target.cache,
-                written.text[..written.text.len() - 1],
-                "cache and text disagree"
-            );
+            assert_eq!(target.cache, written.text[..written.text.len() - 1], "cache and text disagree");
             if let Some(reason) = &round.drafter_failed {
                 written.failures.push(reason.clone());
                 drafter = None;

@@ -28,13 +28,9 @@ const HABITS: [Habit; 15] = [
 fn settings() -> Vec<SamplingSettings> {
     let mut all = Vec::new();
     for temperature in [0.0, 0.7, 1.0, 1.5] {
-        for (top_k, top_p, min_p) in [
-            (64, 0.95, 0.0),
-            (0, 1.0, 0.0),
-            (0, 0.9, 0.0),
-            (5, 1.0, 0.1),
-            (0, 1.0, 0.05),
-        ] {
+        for (top_k, top_p, min_p) in
+            [(64, 0.95, 0.0), (0, 1.0, 0.0), (0, 0.9, 0.0), (5, 1.0, 0.1), (0, 1.0, 0.05)]
+        {
             for repeat_penalty in [1.0, 1.3] {
                 for seed in [0, 0xDEAD_BEEF] {
                     all.push(SamplingSettings {
@@ -59,35 +55,18 @@ fn settings() -> Vec<SamplingSettings> {
 
 /// Nearly certain text, flat text, and text with frequent ends.
 const SCRIPTS: [Script; 3] = [
-    Script {
-        seed: 1,
-        spread: 30.0,
-        end_bias: -100.0,
-    },
-    Script {
-        seed: 2,
-        spread: 6.0,
-        end_bias: -100.0,
-    },
-    Script {
-        seed: 3,
-        spread: 12.0,
-        end_bias: 6.0,
-    },
+    Script { seed: 1, spread: 30.0, end_bias: -100.0 },
+    Script { seed: 2, spread: 6.0, end_bias: -100.0 },
+    Script { seed: 3, spread: 12.0, end_bias: 6.0 },
 ];
 
 /// The reply with every drafter, under a fixed length or (`None`) the random policy, against the plain one.
 fn compare(task: &Task, length: Option<usize>) {
     let (plain, end) = task.plain();
     let mut lookup = Lookup::new();
-    let mut fakes: Vec<FakeDrafter> = HABITS
-        .iter()
-        .map(|&habit| FakeDrafter::new(habit, task.script))
-        .collect();
-    let names = HABITS
-        .iter()
-        .map(|habit| format!("{habit:?}"))
-        .chain(["lookup".into(), "none".into()]);
+    let mut fakes: Vec<FakeDrafter> =
+        HABITS.iter().map(|&habit| FakeDrafter::new(habit, task.script)).collect();
+    let names = HABITS.iter().map(|habit| format!("{habit:?}")).chain(["lookup".into(), "none".into()]);
     let drafters = fakes
         .iter_mut()
         .map(|fake| Some(fake as &mut dyn Drafter))
@@ -95,12 +74,7 @@ fn compare(task: &Task, length: Option<usize>) {
     for (drafter, name) in drafters.zip(names) {
         let written = match length {
             Some(length) => task.speculative(drafter, &mut FixedLength { length, p_min: 0.0 }),
-            None => task.speculative(
-                drafter,
-                &mut RandomPolicy {
-                    state: task.settings.seed ^ 5,
-                },
-            ),
+            None => task.speculative(drafter, &mut RandomPolicy { state: task.settings.seed ^ 5 }),
         };
         assert_eq!(written.text, plain, "{name}, length {length:?}, {task:?}");
         assert_eq!(written.end, end, "{name}, length {length:?}, {task:?}");
@@ -122,10 +96,7 @@ fn any_drafter_any_length_any_settings_same_text() {
 #[test]
 fn many_seeds_and_the_random_policy() {
     for seed in 0..150 {
-        let settings = SamplingSettings {
-            seed,
-            ..SamplingSettings::default()
-        };
+        let settings = SamplingSettings { seed, ..SamplingSettings::default() };
         compare(&Task::new(SCRIPTS[seed as usize % 3], settings), None);
     }
 }
@@ -134,24 +105,15 @@ fn many_seeds_and_the_random_policy() {
 fn limits_end_the_reply_at_the_same_token() {
     for length in (0..=8).map(Some).chain([None]) {
         for seed in 0..4 {
-            let settings = SamplingSettings {
-                seed,
-                ..SamplingSettings::default()
-            };
+            let settings = SamplingSettings { seed, ..SamplingSettings::default() };
             for max_tokens in [0, 1, 2, 5, 9] {
-                let task = Task {
-                    max_tokens,
-                    ..Task::new(SCRIPTS[0], settings.clone())
-                };
+                let task = Task { max_tokens, ..Task::new(SCRIPTS[0], settings.clone()) };
                 assert_eq!(task.plain().1, End::Length);
                 compare(&task, length);
             }
             // The prompt has 5 tokens, 4 of them in the cache.
             for cells in [4, 5, 6, 9, 20] {
-                let task = Task {
-                    cells,
-                    ..Task::new(SCRIPTS[1], settings.clone())
-                };
+                let task = Task { cells, ..Task::new(SCRIPTS[1], settings.clone()) };
                 let (text, end) = task.plain();
                 assert_eq!((text.len(), end), (cells + 1, End::ContextFull));
                 compare(&task, length);
@@ -166,22 +128,10 @@ fn limits_end_the_reply_at_the_same_token() {
 fn the_scripts_meet_every_kind_of_stop() {
     let (mut inside, mut at_the_end, mut as_bonus, mut plain, mut rejected) = (0, 0, 0, 0, 0);
     for seed in 0..200 {
-        let task = Task::new(
-            SCRIPTS[2],
-            SamplingSettings {
-                seed,
-                ..SamplingSettings::default()
-            },
-        );
+        let task = Task::new(SCRIPTS[2], SamplingSettings { seed, ..SamplingSettings::default() });
         for habit in [Habit::Perfect, Habit::Noisy(2.0)] {
             let mut drafter = FakeDrafter::new(habit, task.script);
-            let written = task.speculative(
-                Some(&mut drafter),
-                &mut FixedLength {
-                    length: 3,
-                    p_min: 0.0,
-                },
-            );
+            let written = task.speculative(Some(&mut drafter), &mut FixedLength { length: 3, p_min: 0.0 });
             for round in written.rounds.iter().filter(|round| round.stopped) {
                 match (round.tested, round.accepted, round.guessed) {
                     (0, 0, 0) => plain += 1,
@@ -194,16 +144,8 @@ fn the_scripts_meet_every_kind_of_stop() {
                 }
             }
         }
-        plain += u32::from(
-            task.speculative(
-                None,
-                &mut FixedLength {
-                    length: 3,
-                    p_min: 0.0,
-                },
-            )
-            .end == End::Stopped,
-        );
+        plain +=
+            u32::from(task.speculative(None, &mut FixedLength { length: 3, p_min: 0.0 }).end == End::Stopped);
     }
     for (count, kind) in [
         (inside, "inside"),
@@ -221,18 +163,8 @@ fn a_perfect_drafter_is_always_accepted_and_saves_rounds() {
     for settings in settings() {
         let task = Task::new(SCRIPTS[1], settings);
         let mut drafter = FakeDrafter::new(Habit::Perfect, task.script);
-        let written = task.speculative(
-            Some(&mut drafter),
-            &mut FixedLength {
-                length: 4,
-                p_min: 0.0,
-            },
-        );
-        assert!(
-            written.rounds.iter().all(|round| round.accepted == round.guessed),
-            "{:?}",
-            task.settings
-        );
+        let written = task.speculative(Some(&mut drafter), &mut FixedLength { length: 4, p_min: 0.0 });
+        assert!(written.rounds.iter().all(|round| round.accepted == round.guessed), "{:?}", task.settings);
         assert_eq!(written.rounds.len(), task.max_tokens / 5);
     }
 }
@@ -240,31 +172,18 @@ fn a_perfect_drafter_is_always_accepted_and_saves_rounds() {
 #[test]
 fn look_up_learns_a_text_that_repeats() {
     // Greedy text over a context of three tokens runs into a loop sooner or later.
-    let settings = SamplingSettings {
-        temperature: 0.0,
-        ..SamplingSettings::default()
-    };
+    let settings = SamplingSettings { temperature: 0.0, ..SamplingSettings::default() };
     let mut task = Task::new(SCRIPTS[0], settings);
     let unit = [40, 41, 42, 43, 44, 45].map(TokenId);
     task.prompt = unit.iter().cycle().take(30).copied().collect();
     task.max_tokens = 4000;
     let mut lookup = Lookup::new();
-    let written = task.speculative(
-        Some(&mut lookup),
-        &mut FixedLength {
-            length: 4,
-            p_min: 0.0,
-        },
-    );
+    let written = task.speculative(Some(&mut lookup), &mut FixedLength { length: 4, p_min: 0.0 });
     assert_eq!(written.text, task.plain().0);
     let late = &written.rounds[written.rounds.len() / 2..];
-    let (tested, accepted) = late.iter().fold((0, 0), |sum, round| {
-        (sum.0 + round.tested, sum.1 + round.accepted)
-    });
-    assert!(
-        accepted * 10 >= tested * 9,
-        "{accepted} of {tested} accepted in a loop"
-    );
+    let (tested, accepted) =
+        late.iter().fold((0, 0), |sum, round| (sum.0 + round.tested, sum.1 + round.accepted));
+    assert!(accepted * 10 >= tested * 9, "{accepted} of {tested} accepted in a loop");
 }
 
 #[test]
@@ -279,29 +198,14 @@ fn a_failed_drafter_is_reported_once_with_its_reason() {
     for (habit, reason) in cases {
         let task = Task::new(SCRIPTS[0], SamplingSettings::default());
         let mut drafter = FakeDrafter::new(habit, task.script);
-        let written = task.speculative(
-            Some(&mut drafter),
-            &mut FixedLength {
-                length: 3,
-                p_min: 0.0,
-            },
-        );
+        let written = task.speculative(Some(&mut drafter), &mut FixedLength { length: 3, p_min: 0.0 });
         assert_eq!(written.failures.len(), 1, "{habit:?}");
         assert!(written.failures[0].contains(reason), "{}", written.failures[0]);
-        let failed = written
-            .rounds
-            .iter()
-            .position(|round| round.drafter_failed.is_some())
-            .unwrap();
+        let failed = written.rounds.iter().position(|round| round.drafter_failed.is_some()).unwrap();
         let is_malformed = !matches!(habit, Habit::ForgetsAt(_));
+        assert!(!is_malformed || written.rounds[failed].guessed == 0, "part of a malformed draft was used");
         assert!(
-            !is_malformed || written.rounds[failed].guessed == 0,
-            "part of a malformed draft was used"
-        );
-        assert!(
-            written.rounds[failed + 1..]
-                .iter()
-                .all(|round| round.guessed == 0 && round.emitted.len() == 1)
+            written.rounds[failed + 1..].iter().all(|round| round.guessed == 0 && round.emitted.len() == 1)
         );
     }
 }
@@ -309,11 +213,7 @@ fn a_failed_drafter_is_reported_once_with_its_reason() {
 #[test]
 fn guesses_below_p_min_are_not_tested() {
     let task = Task::new(SCRIPTS[1], SamplingSettings::default());
-    for (habit, p_min) in [
-        (Habit::NotANumber, 0.1),
-        (Habit::Uniform, 0.1),
-        (Habit::Constant(17), 0.95),
-    ] {
+    for (habit, p_min) in [(Habit::NotANumber, 0.1), (Habit::Uniform, 0.1), (Habit::Constant(17), 0.95)] {
         let mut drafter = FakeDrafter::new(habit, task.script);
         let written = task.speculative(Some(&mut drafter), &mut FixedLength { length: 3, p_min });
         assert!(written.rounds.iter().all(|round| round.guessed == 0), "{habit:?}");
@@ -331,41 +231,25 @@ fn a_failed_round_leaves_the_text_as_it_was() {
         let mut target = FakeTarget::new(task.script, &task.prompt);
         target.fail_at_call = Some(fail_at_call);
         let mut drafter = FakeDrafter::new(Habit::Perfect, task.script);
-        let mut cycle = Cycle::new(
-            Sampler::new(&task.settings, task.suppressed.clone()),
-            crate::fakes::VOCABULARY,
-        );
+        let mut cycle =
+            Cycle::new(Sampler::new(&task.settings, task.suppressed.clone()), crate::fakes::VOCABULARY);
         let mut text = task.prompt.clone();
         let mut lengths = vec![text.len()];
         let error = loop {
             let players = Players {
                 target: &mut target,
                 drafter: Some(&mut drafter),
-                policy: &mut FixedLength {
-                    length: 3,
-                    p_min: 0.0,
-                },
+                policy: &mut FixedLength { length: 3, p_min: 0.0 },
                 is_stop: &|_| false,
                 clock: &mut || std::time::Duration::ZERO,
             };
-            match cycle.round(
-                players,
-                &mut text,
-                Room {
-                    cells: 99,
-                    tokens: 99,
-                    guesses: 3,
-                },
-            ) {
+            match cycle.round(players, &mut text, Room { cells: 99, tokens: 99, guesses: 3 }) {
                 Ok(_) => lengths.push(text.len()),
                 Err(error) => break error,
             }
         };
         assert_eq!(error, "scripted failure");
-        assert_eq!(
-            (lengths.len() - 1, text.len()),
-            (rounds, *lengths.last().unwrap())
-        );
+        assert_eq!((lengths.len() - 1, text.len()), (rounds, *lengths.last().unwrap()));
         assert!(task.plain().0.starts_with(&text));
     }
 }
@@ -376,10 +260,8 @@ fn the_token_after_a_prefill_is_the_token_of_a_round() {
     use slipstream::spec::Cycle;
     for settings in settings() {
         let task = Task::new(SCRIPTS[1], settings);
-        let mut cycle = Cycle::new(
-            Sampler::new(&task.settings, task.suppressed.clone()),
-            crate::fakes::VOCABULARY,
-        );
+        let mut cycle =
+            Cycle::new(Sampler::new(&task.settings, task.suppressed.clone()), crate::fakes::VOCABULARY);
         let mut text = task.prompt.clone();
         let token = cycle.draw(&task.script.row(&text), &mut text);
         assert_eq!(token, *text.last().unwrap());

@@ -66,8 +66,10 @@ fn same_text(expected: &Written, got: &[TokenId], how: &str) {
     }
     let at = tokens.iter().zip(got).take_while(|(a, b)| a == b).count();
     let backend = Backend::start(None).expect("llama.cpp starts");
-    let target = Model::load(backend, &target_file(), &ModelSettings::default(), &mut |_| true).expect("loads");
-    let rendered = Templates::of(&target, None).expect("a template").render(messages, false).expect("renders");
+    let target =
+        Model::load(backend, &target_file(), &ModelSettings::default(), &mut |_| true).expect("loads");
+    let rendered =
+        Templates::of(&target, None).expect("a template").render(messages, false).expect("renders");
     let mut text = target.vocab().tokenize(&rendered.prompt(), true).expect("tokenizes");
     text.extend_from_slice(&tokens[..at]);
     // Where one text ends, its next token is an end of turn.
@@ -162,8 +164,7 @@ fn a_cancelled_reply_is_kept_and_the_chat_goes_on() {
 #[test]
 fn a_full_context_ends_the_reply_cleanly() {
     for (plan, length) in [(mtp(), 4), (DrafterPlan::None, 0), (DrafterPlan::Model(target_file()), 4)] {
-        let driver =
-            Driver::start(EngineSettings { context: 256, ..settings(plan, length) });
+        let driver = Driver::start(EngineSettings { context: 256, ..settings(plan, length) });
         let cells = driver.ready.context_size;
         let heard = driver.ask(raw("The", greedy(), None));
         let reply = heard.reply();
@@ -262,7 +263,11 @@ fn stop_texts_end_the_reply_before_them() {
     // The cache ends where the kept tokens end, and what was drawn past the stop is not counted.
     let reply = stopped.reply();
     let shown = reply.prompt_tokens + reply.tokens.len() as u32;
-    assert!([shown - 1, shown].contains(&reply.counters.context_used), "{} of {shown}", reply.counters.context_used);
+    assert!(
+        [shown - 1, shown].contains(&reply.counters.context_used),
+        "{} of {shown}",
+        reply.counters.context_used
+    );
     assert!(reply.counters.predicted <= reply.tokens.len() as u32 + stop.len() as u32);
 }
 
@@ -304,8 +309,7 @@ fn a_broken_drafter_leaves_plain_decoding_and_its_reason() {
 
 #[test]
 fn a_drafter_is_no_model_and_a_model_no_drafter() {
-    let as_model =
-        EngineSettings { model: drafter_file(), ..settings(DrafterPlan::None, 0) };
+    let as_model = EngineSettings { model: drafter_file(), ..settings(DrafterPlan::None, 0) };
     let failure = Driver::try_start(as_model).err().expect("refused");
     assert!(failure.message.contains("it is a drafter"), "{}", failure.message);
     assert_eq!((failure.code, failure.fatal), (3, true));

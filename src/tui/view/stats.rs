@@ -165,9 +165,10 @@ pub fn draw(state: &State, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
     let columns = usize::from(area.width).saturating_sub(3);
     let mut content = vec![Line::from(Span::styled("speculation", theme.title()))];
     content.extend(lines(state, columns).into_iter().map(|(kind, text)| match kind {
-        Kind::State => {
-            Line::from(Span::styled(text, if state.speculation.is_on() { theme.live() } else { theme.title() }))
-        }
+        Kind::State => Line::from(Span::styled(
+            text,
+            if state.speculation.is_on() { theme.live() } else { theme.title() },
+        )),
         Kind::Figure => Line::from(text),
     }));
     let mut content = content.into_iter();
