@@ -65,6 +65,8 @@ pub struct Ready {
     pub memory_bytes: u64,
     /// How speculation stands.
     pub speculation: SpeculationState,
+    /// What a person should know before the first question, a sentence each.
+    pub notes: Vec<String>,
 }
 
 /// How far the prompt is.

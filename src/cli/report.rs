@@ -88,6 +88,7 @@ pub fn ready(ready: &Ready) -> Value {
         "context_n": ready.context_size,
         "quantization": ready.quantization,
         "memory_bytes": ready.memory_bytes,
+        "notes": ready.notes,
         "spec_state": state_word(&ready.speculation),
         "spec_reason": ready.speculation.reason,
     })

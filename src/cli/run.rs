@@ -183,6 +183,11 @@ impl Face<'_> {
         if self.args.jsonl {
             return self.line(&report::ready(ready));
         }
+        if !self.args.raw {
+            for note in &ready.notes {
+                self.note(&format!("note: {note}"));
+            }
+        }
         Ok(())
     }
 

@@ -77,6 +77,7 @@ fn serve(
         quantization: settings.quantization.clone(),
         memory_bytes,
         speculation: state(&speculation, reason.as_ref(), with_drafter, &auto),
+        notes: notes(settings, &target),
     }));
 
     let mut postponed = Vec::new();
@@ -194,6 +195,12 @@ fn prepare<'m>(
         _ if got > limit => Err(LlamaError::Limit { what: "tokens of the prompt", got, limit }),
         _ => Ok(prepared),
     }
+}
+
+fn notes(settings: &EngineSettings, target: &Model) -> Vec<String> {
+    let has_template = settings.template.is_some() || target.metadata("tokenizer.chat_template").is_some();
+    let no_template = "this file has no chat template: a general one is used, which the model may not know";
+    if has_template { Vec::new() } else { vec![no_template.to_owned()] }
 }
 
 fn kind(plan: &DrafterPlan, works: bool) -> &'static str {

@@ -47,6 +47,9 @@ fn become_ready(state: &mut State, ready: Ready) {
     state.speculation = ready.speculation.clone();
     let mut text = format!("{} {}", one_line(&ready.model_name), one_line(&ready.quantization));
     text.push_str(&format!("\n{}", one_line(&ready.pairing)));
+    for note in &ready.notes {
+        text.push_str(&format!("\n{}", one_line(note)));
+    }
     text.push_str("\n/help lists the keys and commands");
     state.ready = Some(ready);
     state.note(text);

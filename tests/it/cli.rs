@@ -369,3 +369,43 @@ fn help_teaches() {
         assert!(out.contains(option), "{option}");
     }
 }
+
+/// A copy of `file` in which the value of one metadata key is other bytes.
+fn patched(file: &Path, key: &str, value: &[u8]) -> Vec<u8> {
+    let mut bytes = fs::read(file).expect("the file");
+    let at =
+        bytes.windows(key.len()).position(|window| window == key.as_bytes()).expect("the key is in the file");
+    // A key is followed by its value's type, four bytes.
+    let start = at + key.len() + 4;
+    bytes[start..start + value.len()].copy_from_slice(value);
+    bytes
+}
+
+/// Each of these once ended the process inside llama.cpp (an assertion, a division by zero, an endless loop).
+#[test]
+fn values_that_llama_cpp_would_abort_over_are_refused_by_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bad = folder.path().join("bad.gguf");
+    let number = |value: u32| value.to_le_bytes();
+    for (key, value) in [
+        ("gemma4.block_count", number(0)),
+        ("gemma4.block_count", number(i32::MAX as u32)),
+        ("gemma4.attention.layer_norm_rms_epsilon", f32::NAN.to_le_bytes()),
+        ("gemma4.attention.layer_norm_rms_epsilon", (-1.0_f32).to_le_bytes()),
+        ("gemma4.attention.value_length", number(7)),
+        ("gemma4.rope.dimension_count", number(3)),
+        ("gemma4.rope.dimension_count", number(0)),
+        ("gemma4.expert_count", number(1)),
+        ("gemma4.expert_used_count", number(0)),
+        ("tokenizer.ggml.bos_token_id", number(7_000_000)),
+    ] {
+        fs::write(&bad, patched(&target_file(), key, &value)).expect("written");
+        let (code, out, err) = run(&["run", &bad.to_string_lossy(), "-d", "none", "-p", "x", "-n", "2"]);
+        assert_eq!((code, out.as_str()), (3, ""), "{key} {value:?}: {err}");
+        assert!(err.contains(key) || err.contains("expert_used_count"), "{key}: {err}");
+    }
+    fs::write(&bad, patched(&drafter_file(), "gemma4-assistant.block_count", &number(0))).expect("written");
+    let (code, _, err) = run(&["run", "pocket", "-d", &bad.to_string_lossy(), "-p", "x", "-n", "2"]);
+    assert_eq!(code, 3, "{err}");
+    assert!(err.contains("gemma4-assistant.block_count"), "{err}");
+}

@@ -208,6 +208,15 @@ fn a_turn_after_the_window_has_moved_is_as_good_as_a_fresh_one() {
     long.ignore_end_of_turn = true;
     let first = driver.ask(long);
     assert_eq!(first.reply().stop_reason, StopReason::Length);
+    // The same question again, as a person does who wants another answer: nothing but the model's turn is read anew.
+    let again = driver.ask(chat(vec![user("What is a lantern?")], seeded(8), 10));
+    let prompt = again.reply().prompt_tokens;
+    let reused = again.prefills.last().expect("a prefill").reused;
+    assert!(reused > 0 && prompt - reused <= 5, "{reused} of {prompt}");
+
+    let mut long = chat(vec![user("What is a lantern?")], seeded(7), 1200);
+    long.ignore_end_of_turn = true;
+    let _ = driver.ask(long);
     // Another answer was put in its place, as a person who edits does: the common part is the first prompt.
     let messages = vec![user("What is a lantern?"), model("a lamp"), user("Define courage.")];
     let second = driver.ask(chat(messages.clone(), greedy(), 60));

@@ -164,6 +164,7 @@ fn loaded() -> Ready {
         quantization: "Q8_0".into(),
         memory_bytes: 23_000_000,
         speculation: SpeculationState { activity: Activity::On, length: 3, reason: None },
+        notes: Vec::new(),
     }
 }
 
