@@ -151,12 +151,17 @@ fn the_target_must_end_in_a_sliding_and_a_full_layer() {
         (&[true, false, true, true], "sliding, sliding"),
         (&[true, true, false, true], "full, sliding"),
         (&[false], "not given, full"),
-        (&[], "not given, not given"),
     ] {
         let misfit = misfit_of(&shape.target_with(layers), &shape.drafter());
         assert_eq!((misfit.field, &*misfit.target_value), (Field::LayerKinds, found));
         assert_eq!(misfit.drafter_value, "sliding, full");
     }
+    // A target without layers does not even get this far.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("empty.gguf");
+    std::fs::write(&path, shape.target_with(&[]).build()).unwrap();
+    let error = read_model(&path).unwrap_err().to_string();
+    assert!(error.contains("gemma4.block_count is 0"), "{error}");
 }
 
 #[test]
