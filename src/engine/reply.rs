@@ -114,10 +114,6 @@ impl Desk<'_, '_> {
         }
     }
 
-    fn cancelled(&self) -> bool {
-        self.cancel.is_cancelled()
-    }
-
     /// Shows pieces and notes what they end.
     fn show(&self, draft: &mut Draft, pieces: Pieces) {
         for text in pieces.texts {
@@ -129,7 +125,7 @@ impl Desk<'_, '_> {
         }
     }
 
-    /// Adds an emitted token to the reply. Returns false where the reply ends with it.
+    /// Adds an emitted token to the reply, and notes where the reply ends with it.
     fn add(&self, draft: &mut Draft, token: TokenId, origin: Origin, piece: &mut Vec<u8>) {
         if self.vocab.ends_turn(token) {
             draft.stop = Some(StopReason::EndOfTurn);
@@ -142,7 +138,36 @@ impl Desk<'_, '_> {
         self.show(draft, pieces);
     }
 
-    /// Writes the reply to `prompt`.
+    /// Adds a round's tokens up to where the reply ends. What lies past a stop text was drawn but is no part of the
+    /// reply: it is taken out of the round, so that it does not count.
+    fn add_round(&self, draft: &mut Draft, round: &mut Round, piece: &mut Vec<u8>) {
+        let mut used = 0;
+        for emitted in &round.emitted {
+            self.add(draft, emitted.token, emitted.origin, piece);
+            used += 1;
+            if draft.stop.is_some() {
+                break;
+            }
+        }
+        round.emitted.truncate(used);
+        round.tested = round.tested.min(used);
+        round.accepted = round.accepted.min(used);
+    }
+
+    /// What ends the reply before a next round.
+    fn why_no_round(&self, room: Room) -> Option<StopReason> {
+        if self.cancel.is_cancelled() {
+            Some(StopReason::Cancelled)
+        } else if room.tokens == 0 {
+            Some(StopReason::Length)
+        } else if room.cells == 0 {
+            Some(StopReason::ContextFull)
+        } else {
+            None
+        }
+    }
+
+    /// Writes the reply to a prepared prompt; `clock` has run since the order was taken up.
     ///
     /// # Errors
     /// The target's; the session then holds what the cache holds.
@@ -206,29 +231,12 @@ impl Desk<'_, '_> {
             self.take_orders();
             let emitted = text.len() - prompt.len();
             let room = self.room(request, emitted);
-            if self.cancelled() {
-                draft.stop = Some(StopReason::Cancelled);
-            } else if room.tokens == 0 {
-                draft.stop = Some(StopReason::Length);
-            } else if room.cells == 0 {
-                draft.stop = Some(StopReason::ContextFull);
-            }
+            draft.stop = self.why_no_round(room);
             if draft.stop.is_some() {
                 break;
             }
             let mut round = self.round(&mut cycle, &mut text, room, clock)?;
-            let mut used = 0;
-            for emitted in &round.emitted {
-                self.add(&mut draft, emitted.token, emitted.origin, &mut piece);
-                used += 1;
-                if draft.stop.is_some() {
-                    break;
-                }
-            }
-            // What lies past a stop text was drawn but is no part of the reply: it does not count.
-            round.emitted.truncate(used);
-            round.tested = round.tested.min(used);
-            round.accepted = round.accepted.min(used);
+            self.add_round(&mut draft, &mut round, &mut piece);
             stats.record(&round);
             if let Some(failure) = round.drafter_failed {
                 self.drop_drafter(failure);
