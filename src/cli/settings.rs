@@ -234,7 +234,7 @@ fn choose_drafter(
     known: Known,
 ) -> Result<(Option<ModelFile>, DrafterPlan, String), Problem> {
     if args.drafter_kind == DrafterKind::Lookup {
-        return Ok((None, DrafterPlan::Lookup, "look-up was asked for".to_owned()));
+        return Ok((None, DrafterPlan::Lookup, "Look-up was asked for".to_owned()));
     }
     match args.drafter.as_str() {
         "" => Err(Problem::new(Kind::Usage, "the drafter's name is empty", "give a file, `auto`, or `none`")),
@@ -250,7 +250,7 @@ fn auto_drafter(
 ) -> Result<(Option<ModelFile>, DrafterPlan, String), Problem> {
     if let Known::BuiltIn(path) = known {
         let drafter = read_model(&path).map_err(file_problem)?;
-        return Ok((Some(drafter), DrafterPlan::Mtp(path), "the two were made for each other".to_owned()));
+        return Ok((Some(drafter), DrafterPlan::Mtp(path), "The two were made for each other".to_owned()));
     }
     let mut candidates = candidates_beside(&target.path).models;
     if let Known::Candidate(path) = known
@@ -282,7 +282,7 @@ fn given_drafter(
         let message = format!("{} does not fit {}: {misfit}", path.display(), target.path.display());
         Problem::new(Kind::File, message, misfit.help())
     })?;
-    let reason = "it was asked for, and fits".to_owned();
+    let reason = "It was asked for, and fits".to_owned();
     let path = path.to_owned();
     let plan = if as_model { DrafterPlan::Model(path) } else { DrafterPlan::Mtp(path) };
     Ok((Some(drafter), plan, reason))
