@@ -74,10 +74,8 @@ pub fn resolve(positional: Option<&str>, shared: &Shared, machine: &Machine) -> 
     let context = context(&chosen, model, machine)?;
     let threads = model.threads.unwrap_or(machine.physical_cores);
     let speculation = speculation(&shared.draft)?;
-    let remembered_as = match chosen.built_in {
-        true => PathBuf::from(last::POCKET),
-        false => chosen.target.path.clone(),
-    };
+    let remembered_as =
+        if chosen.built_in { PathBuf::from(last::POCKET) } else { chosen.target.path.clone() };
     let engine = EngineSettings {
         model: chosen.target.path.clone(),
         model_name: chosen.name,

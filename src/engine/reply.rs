@@ -47,8 +47,6 @@ pub struct Desk<'a, 'm> {
     pub cancel: &'a Canceller,
     /// Where events go.
     pub events: &'a Sender<Event>,
-    /// Save what a later turn needs to go back to this one's beginning.
-    pub keeps_ways_back: bool,
     /// Orders that must wait for the end of the reply.
     pub postponed: &'a mut Vec<Command>,
 }
@@ -193,8 +191,7 @@ impl Desk<'_, '_> {
         }
         let prefill = |done: usize| Prefill { done: done as u32, total: prompt_total, reused: reused as u32 };
         let (events, cancel) = (self.events, self.cancel);
-        let boundary = self.keeps_ways_back.then_some(prepared.boundary);
-        let last = self.session.read(self.target.context(), prompt, boundary, &mut |done| {
+        let last = self.session.read(self.target.context(), prompt, prepared.boundary, &mut |done| {
             let _ = events.send(Event::Prefill(prefill(done)));
             !cancel.is_cancelled()
         })?;
@@ -217,8 +214,7 @@ impl Desk<'_, '_> {
             draft.stop = Some(StopReason::Length);
         } else if let Some(last) = last {
             self.target.take_hidden(last);
-            let row = self.target.context().row(last).unwrap_or(&[]).to_vec();
-            let token = cycle.draw(&row, &mut text);
+            let token = cycle.draw(self.target.context().row(last).unwrap_or(&[]), &mut text);
             first_token = clock.elapsed();
             stats.record_prefill_token();
             self.add(&mut draft, token, Origin::Target, &mut piece);

@@ -91,6 +91,7 @@ impl Session {
         boundary: Option<usize>,
         go_on: &mut dyn FnMut(usize) -> bool,
     ) -> Result<Option<usize>, LlamaError> {
+        let boundary = boundary.filter(|_| context.has_window());
         let mut last = 0;
         while self.tokens.len() < prompt.len() {
             if !go_on(self.tokens.len()) {
@@ -100,8 +101,7 @@ impl Session {
             if boundary == Some(here) {
                 self.save(context);
             }
-            let end =
-                boundary.filter(|boundary| *boundary > here && context.has_window()).unwrap_or(prompt.len());
+            let end = boundary.filter(|boundary| *boundary > here).unwrap_or(prompt.len());
             let rest = &prompt[here..end];
             let chunk = &rest[..rest.len().min(context.settings().micro_batch as usize)];
             let is_last = here + chunk.len() == prompt.len();

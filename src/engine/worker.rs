@@ -73,7 +73,7 @@ fn serve(
         },
         draft_kind: kind(&settings.drafter, with_drafter),
         pairing: settings.pairing.clone(),
-        context_size: target_machine.context().settings().cells,
+        context_size: cells,
         quantization: settings.quantization.clone(),
         memory_bytes,
         speculation: state(&speculation, reason.as_ref(), with_drafter, &auto),
@@ -102,7 +102,7 @@ fn serve(
         };
         cancel.begin();
         let clock = Clock::start();
-        let prompt = prepare(&target, &mut templates, settings.template.as_deref(), &request, cells);
+        let prompt = prepare(&target, &mut templates, settings, &request, cells);
         let outcome = prompt.and_then(|prepared| {
             let desk = Desk {
                 target: &mut target_machine,
@@ -115,7 +115,6 @@ fn serve(
                 commands,
                 cancel,
                 events,
-                keeps_ways_back: settings.keeps_ways_back,
                 postponed: &mut postponed,
             };
             desk.write(&request, &prepared, clock)
@@ -145,15 +144,15 @@ pub struct Prepared {
     pub tokens: Vec<TokenId>,
     /// The rendered chat, where it is one.
     pub rendered: Option<Rendered>,
-    /// Tokens before the model's own turn begins: what the next turn's prompt will share with this one, whatever the
-    /// template does with the reply.
-    pub boundary: usize,
+    /// Tokens before the model's own turn begins, where a way back to it is wanted: what the next turn's prompt will
+    /// share with this one, whatever the template does with the reply.
+    pub boundary: Option<usize>,
 }
 
 fn prepare<'m>(
     model: &'m Model,
     templates: &mut Option<Templates<'m>>,
-    template: Option<&str>,
+    settings: &EngineSettings,
     request: &Request,
     cells: u32,
 ) -> Result<Prepared, LlamaError> {
@@ -168,24 +167,26 @@ fn prepare<'m>(
     let prepared = match &request.prompt {
         Prompt::Raw(text) => {
             let tokens = tokenize(text)?;
-            Prepared { boundary: tokens.len().saturating_sub(1), tokens, rendered: None }
+            let boundary = settings.keeps_ways_back.then(|| tokens.len().saturating_sub(1));
+            Prepared { boundary, tokens, rendered: None }
         }
         Prompt::Chat { messages, thinking } => {
             let templates = match templates {
                 Some(templates) => templates,
-                None => templates.insert(Templates::of(model, template)?),
+                None => templates.insert(Templates::of(model, settings.template.as_deref())?),
             };
             let rendered = templates.render(messages, *thinking)?;
             let prompt = rendered.prompt();
             let tokens = tokenize(&prompt)?;
-            let history = prompt.strip_suffix(&rendered.generation_prompt()).unwrap_or(&prompt);
-            let before = tokenize(history)?;
-            let boundary = before.iter().zip(&tokens).take_while(|(a, b)| a == b).count();
-            Prepared {
-                boundary: boundary.min(tokens.len().saturating_sub(1)),
-                tokens,
-                rendered: Some(rendered),
-            }
+            let boundary = if settings.keeps_ways_back {
+                let history = prompt.strip_suffix(&rendered.generation_prompt()).unwrap_or(&prompt);
+                let before = tokenize(history)?;
+                let common = before.iter().zip(&tokens).take_while(|(a, b)| a == b).count();
+                Some(common.min(tokens.len().saturating_sub(1)))
+            } else {
+                None
+            };
+            Prepared { boundary, tokens, rendered: Some(rendered) }
         }
     };
     // A prompt needs at least one token, and one free cell after it.

@@ -49,6 +49,9 @@ pub fn set_last_words(words: LastWords) {
 }
 
 /// Called by ggml in place of its own message, before it aborts.
+///
+/// # Safety
+/// `message` is a NUL-terminated text that lives until this returns: what ggml's abort callback promises.
 unsafe extern "C" fn on_abort(message: *const c_char) {
     let Some(words) = LAST_WORDS.get() else { return };
     // SAFETY: ggml passes a NUL-terminated text that lives until the callback returns, which it does not.

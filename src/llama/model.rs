@@ -39,6 +39,9 @@ struct Progress<'a> {
 }
 
 /// Called by llama.cpp while it loads; false cancels.
+///
+/// # Safety
+/// `user` is the `Progress` given to the load, which lives and is used by nobody else until the load returns.
 unsafe extern "C" fn on_progress(fraction: f32, user: *mut c_void) -> bool {
     // SAFETY: `user` is the `Progress` on the stack of `Model::load`, which outlives the load call that calls this
     // on the same thread. The closure must not unwind into C: a panic is caught and cancels.

@@ -164,17 +164,6 @@ slipstream_status slipstream_templates_explicit(const slipstream_templates * tem
     });
 }
 
-slipstream_status slipstream_templates_can_think(const slipstream_templates * templates, bool * can_think) {
-    *can_think = false;
-    if (!templates) {
-        return SLIPSTREAM_BAD_ARGUMENT;
-    }
-    return guarded(nullptr, [&] {
-        *can_think = common_chat_templates_support_enable_thinking(templates->inner.get());
-        return SLIPSTREAM_OK;
-    });
-}
-
 slipstream_status slipstream_render(const slipstream_templates * templates, const slipstream_message * messages,
                                     size_t count, bool thinking, slipstream_rendered ** rendered, char ** error) {
     *rendered = nullptr;

@@ -72,7 +72,6 @@ slipstream_status slipstream_templates_create(const struct llama_model * model, 
 void slipstream_templates_free(slipstream_templates * templates);
 /* Whether the model file had a template at all (else a default is used). */
 slipstream_status slipstream_templates_explicit(const slipstream_templates * templates, bool * is_explicit);
-slipstream_status slipstream_templates_can_think(const slipstream_templates * templates, bool * can_think);
 
 /* Renders messages; the result also carries the parser that fits the reply. */
 slipstream_status slipstream_render(const slipstream_templates * templates, const slipstream_message * messages,
