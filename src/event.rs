@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::experiment::{Experiment, Finding};
 use crate::request::{Request, Speculation};
 use crate::token::{Origin, TokenId};
 
@@ -14,6 +15,8 @@ pub enum Command {
     Generate(Request),
     /// Speculate like this from the next round on, also in a running reply.
     SetSpeculation(Speculation),
+    /// Measure something; never while a reply is written.
+    Experiment(Experiment),
     /// Free everything and end.
     Shutdown,
 }
@@ -40,7 +43,9 @@ pub enum Event {
     Speculation(SpeculationState),
     /// The reply has ended.
     Done(Reply),
-    /// The reply, or loading, has failed; the engine goes on where `fatal` is false.
+    /// What an experiment found.
+    Found(Finding),
+    /// The reply, the experiment, or loading, has failed; the engine goes on where `fatal` is false.
     Failed(Failure),
 }
 
@@ -121,6 +126,8 @@ pub struct Counters {
     pub drafting: Duration,
     /// Part of it spent verifying.
     pub verifying: Duration,
+    /// Part of it that llama.cpp itself computed, for target and drafter; the rest is our own.
+    pub decoding: Duration,
     /// Tokens in the cache.
     pub context_used: u32,
     /// Median speed of recent plain rounds, `None` until enough were measured.

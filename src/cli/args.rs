@@ -36,6 +36,8 @@ pub enum Command {
     Chat(ChatArgs),
     /// Write one reply, without a screen.
     Run(RunArgs),
+    /// Measure a pair on this machine: every draft length, the automatic one, and plain decoding, taking turns.
+    Bench(BenchArgs),
     /// Show what is in a GGUF file: metadata and tensors.
     Inspect(InspectArgs),
     /// List the models on this machine, and which drafter belongs to which.
@@ -105,6 +107,50 @@ pub struct RunArgs {
     pub shared: Shared,
 }
 
+/// `slipstream bench`.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// A GGUF file, `pocket`, or a name from `slipstream list`.
+    #[arg(value_name = "MODEL")]
+    pub positional: Option<String>,
+    /// Kinds of text among the built-in ones, or `all` [default: code,prose,maths,translation,extraction,chat].
+    #[arg(long, value_name = "KIND,…", value_delimiter = ',')]
+    pub kinds: Vec<String>,
+    /// A prompt of your own, as one more kind of text (repeatable); alone, instead of the built-in ones.
+    #[arg(long, value_name = "FILE")]
+    pub prompt_file: Vec<PathBuf>,
+    /// What takes turns: draft lengths, and `auto`. 0 (plain) is the baseline and always among them.
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "0,1,2,3,auto")]
+    pub fixed: Vec<String>,
+    /// Times that each setting is measured on each kind of text.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub repeats: u32,
+    /// No chat template: the model continues each prompt as it stands.
+    #[arg(long)]
+    pub raw: bool,
+    /// Check that the drafter cannot change the text, instead of measuring speed.
+    #[arg(long)]
+    pub exact: bool,
+    /// With --exact: how often the next token is drawn at each place of the distribution check, at most.
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    pub draws: u32,
+    /// For benchmarks of speed on weights that mean nothing: accept guesses at these rates by place.
+    #[arg(long, value_name = "A,…", value_delimiter = ',', hide = true, value_parser = share, conflicts_with = "exact")]
+    pub force_acceptance: Vec<f32>,
+    /// Print one JSON object.
+    #[arg(long, group = "format")]
+    pub json: bool,
+    /// Print a Markdown table.
+    #[arg(long, group = "format")]
+    pub markdown: bool,
+    /// Print one line of comma-separated values for each single run.
+    #[arg(long, group = "format")]
+    pub csv: bool,
+    /// The rest.
+    #[command(flatten)]
+    pub shared: Shared,
+}
+
 /// `slipstream inspect`.
 #[derive(Debug, Args)]
 pub struct InspectArgs {
@@ -169,6 +215,9 @@ pub struct ModelArgs {
     /// Threads for prompts and for checking drafts [default: as --threads].
     #[arg(long, allow_negative_numbers = true, env = "SLIPSTREAM_THREADS_BATCH", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=512))]
     pub threads_batch: Option<u32>,
+    /// Threads for a step of the drafter [default: as --threads].
+    #[arg(long, allow_negative_numbers = true, env = "SLIPSTREAM_THREADS_DRAFT", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=512))]
+    pub threads_draft: Option<u32>,
     /// Layers on the GPU: a number, or `auto` for all that fit.
     #[arg(long, env = "SLIPSTREAM_GPU_LAYERS", value_name = "N|auto", default_value = "auto")]
     pub gpu_layers: String,

@@ -2,8 +2,10 @@
 //! words and an exit code. One command, one file.
 
 pub mod args;
+mod bench;
 mod chat;
 mod doctor;
+mod exact;
 pub mod inspect;
 mod last;
 mod list;
@@ -32,6 +34,7 @@ pub fn main(started: Instant) -> u8 {
     };
     let as_json = match &cli.command {
         Some(Command::Run(run)) => run.json || run.jsonl,
+        Some(Command::Bench(bench)) => bench.json,
         Some(Command::Inspect(inspect)) => inspect.json,
         Some(Command::List(output) | Command::Doctor(output)) => output.json,
         _ => false,
@@ -43,6 +46,8 @@ pub fn main(started: Instant) -> u8 {
         None => chat::run(&ChatArgs { positional: None, shared: cli.chat }, &machine),
         Some(Command::Chat(chat)) => chat::run(&chat, &machine),
         Some(Command::Run(run)) => run::run(&run, &machine, started),
+        Some(Command::Bench(bench)) if bench.exact => exact::run(&bench, &machine),
+        Some(Command::Bench(bench)) => bench::run(&bench, &machine),
         Some(Command::Inspect(inspect)) => inspect::run(&inspect),
         Some(Command::List(output)) => list::run(&output, &machine),
         Some(Command::Doctor(output)) => doctor::run(&output, &machine),

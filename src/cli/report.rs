@@ -55,6 +55,7 @@ pub fn reply(reply: &Reply, ready: &Ready, settings: &Settings, times: Times) ->
         "draft_rounds": counters.rounds,
         "draft_ms": milliseconds(counters.drafting),
         "verify_ms": milliseconds(counters.verifying),
+        "decode_ms": milliseconds(counters.decoding),
         "accept_len": counters.length_per_round(),
         "tested_by_position": counters.tested_by_position,
         "accepted_by_position": counters.accepted_by_position,
@@ -126,7 +127,7 @@ pub fn event(event: &Event) -> Option<Value> {
             "spec_state": state_word(state),
             "spec_reason": state.reason,
         })),
-        Event::Loading { .. } | Event::Ready(_) | Event::Done(_) | Event::Failed(_) => None,
+        Event::Loading { .. } | Event::Ready(_) | Event::Done(_) | Event::Failed(_) | Event::Found(_) => None,
     }
 }
 

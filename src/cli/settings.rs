@@ -85,6 +85,7 @@ pub fn resolve(positional: Option<&str>, shared: &Shared, machine: &Machine) -> 
         context,
         threads,
         threads_batch: model.threads_batch.unwrap_or(threads),
+        threads_draft: model.threads_draft.unwrap_or(threads),
         micro_batch: MICRO_BATCH,
         kv_type: match model.kv_type {
             KvTypeArg::F16 => KvType::F16,
@@ -95,6 +96,8 @@ pub fn resolve(positional: Option<&str>, shared: &Shared, machine: &Machine) -> 
         keeps_ways_back: false,
         template: shared.reply.chat_template.as_deref().map(template).transpose()?,
         speculation,
+        costs: None,
+        forced_acceptance: None,
         log: model.log.clone(),
     };
     let sampling = sampling(&shared.sampling, &chosen.target);

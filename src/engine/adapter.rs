@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use super::laboratory::DraftThreads;
 use crate::llama::{Context, DraftContext, LlamaError};
 use crate::spec::{DraftRequest, Drafter, Guess, Target};
 use crate::token::{Position, TokenId};
@@ -83,6 +84,9 @@ fn start_draft_text(request: &DraftRequest<'_>, window: &mut Vec<TokenId>) {
 /// Gemma 4's MTP assistant: reads the target's cache, has none of its own (MTP.md 1).
 pub struct MtpDrafter<'m> {
     context: DraftContext<'m>,
+    threads: DraftThreads,
+    /// What the context computes with now.
+    threads_set: u32,
     hidden: HiddenRow,
     /// The drafter's own hidden row of the step before.
     step: Vec<f32>,
@@ -92,8 +96,9 @@ pub struct MtpDrafter<'m> {
 impl<'m> MtpDrafter<'m> {
     /// Over a draft context; `hidden` is the row that the target keeps up to date.
     #[must_use]
-    pub fn new(context: DraftContext<'m>, hidden: HiddenRow) -> MtpDrafter<'m> {
-        MtpDrafter { context, hidden, step: Vec::new(), window: Vec::new() }
+    pub fn new(context: DraftContext<'m>, hidden: HiddenRow, threads: DraftThreads) -> MtpDrafter<'m> {
+        let threads_set = threads.get();
+        MtpDrafter { context, threads, threads_set, hidden, step: Vec::new(), window: Vec::new() }
     }
 }
 
@@ -106,6 +111,10 @@ impl Drafter for MtpDrafter<'_> {
         self.step.extend_from_slice(&self.hidden.borrow());
         if self.step.is_empty() {
             return Ok(());
+        }
+        if self.threads_set != self.threads.get() {
+            self.threads_set = self.threads.get();
+            self.context.set_threads(self.threads_set);
         }
         while draft.len() < request.max_length {
             let Some(floor) = (request.floor)(draft) else { break };
@@ -145,6 +154,9 @@ impl Drafter for MtpDrafter<'_> {
 /// An ordinary smaller model of the same vocabulary, with a cache of its own.
 pub struct ModelDrafter<'m> {
     context: Context<'m>,
+    threads: DraftThreads,
+    /// What the context computes single tokens with now.
+    threads_set: u32,
     /// What its cache holds: some prefix of the text, and guesses of the latest draft.
     held: Vec<TokenId>,
     window: Vec<TokenId>,
@@ -153,8 +165,9 @@ pub struct ModelDrafter<'m> {
 impl<'m> ModelDrafter<'m> {
     /// Over a context of the small model.
     #[must_use]
-    pub fn new(context: Context<'m>) -> ModelDrafter<'m> {
-        ModelDrafter { context, held: Vec::new(), window: Vec::new() }
+    pub fn new(context: Context<'m>, threads: DraftThreads) -> ModelDrafter<'m> {
+        let threads_set = context.settings().threads;
+        ModelDrafter { context, threads, threads_set, held: Vec::new(), window: Vec::new() }
     }
 
     /// Decodes what the cache lacks of `text`, one micro-batch at most, so that a person who cancels need not wait for
@@ -184,6 +197,11 @@ impl Drafter for ModelDrafter<'_> {
             return Ok(());
         }
         let Some(mut floor) = (request.floor)(draft) else { return Ok(()) };
+        if self.threads_set != self.threads.get() {
+            self.threads_set = self.threads.get();
+            let batch = self.context.settings().threads_batch;
+            self.context.set_threads(self.threads_set, batch);
+        }
         let after = Position(0).plus(request.text.len());
         let mut count = match self.catch_up(request.text) {
             Ok(Some(count)) => count,

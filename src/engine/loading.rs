@@ -1,12 +1,13 @@
 //! From files to machines: the drafter is optional, and whatever is wrong with it leaves plain decoding.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::mpsc::Sender;
 
 use super::adapter::{HiddenRow, ModelDrafter, MtpDrafter, TargetMachine};
 use super::cancel::Canceller;
+use super::laboratory::DraftThreads;
 use super::reply::LONGEST_DRAFT;
 use super::{DrafterPlan, EngineSettings};
 use crate::event::Event;
@@ -21,6 +22,8 @@ pub struct Machines<'m> {
     pub target_machine: TargetMachine<'m>,
     /// The drafter, where there is one that works.
     pub drafter: Option<Box<dyn Drafter + 'm>>,
+    /// Threads of its steps.
+    pub draft_threads: DraftThreads,
     /// Why there is none.
     pub reason: Option<String>,
     /// Weights, caches and scratch buffers of both.
@@ -96,6 +99,7 @@ pub fn create<'m>(
     let mut context = Context::new(target, &context_settings)?;
     let mut drafter = None;
     let mut hidden = None;
+    let draft_threads: DraftThreads = Rc::new(Cell::new(settings.threads_draft));
     let mut drafter_bytes = 0;
     let mut reason = None;
     match draft {
@@ -104,13 +108,14 @@ pub fn create<'m>(
             drafter = Some(Box::new(Lookup::new()) as Box<dyn Drafter + 'm>);
         }
         Ok(None) => reason = Some(settings.pairing.clone()),
-        Ok(Some(model)) => match create_drafter(settings, &mut context, model) {
+        Ok(Some(model)) => match create_drafter(&draft_threads, &mut context, model) {
             Ok(made) => (drafter, hidden, drafter_bytes) = (Some(made.drafter), made.hidden, made.bytes),
             Err(error) => reason = Some(error.to_string()),
         },
     }
     let memory_bytes = target.tensor_bytes() + total(context.memory_use()) + drafter_bytes;
-    Ok(Machines { target_machine: TargetMachine::new(context, hidden), drafter, reason, memory_bytes })
+    let target_machine = TargetMachine::new(context, hidden);
+    Ok(Machines { target_machine, drafter, draft_threads, reason, memory_bytes })
 }
 
 /// A drafter and what it shares with the target.
@@ -121,21 +126,22 @@ struct Made<'m> {
 }
 
 fn create_drafter<'m>(
-    settings: &EngineSettings,
+    threads: &DraftThreads,
     target: &mut Context<'m>,
     model: &'m Model,
 ) -> Result<Made<'m>, LlamaError> {
     if model.is_assistant() {
-        let context = DraftContext::beside(target, model, settings.threads)?;
+        let context = DraftContext::beside(target, model, threads.get())?;
         let bytes = model.tensor_bytes() + total(context.memory_use());
         let hidden: HiddenRow = Rc::new(RefCell::new(Vec::new()));
-        let drafter = Box::new(MtpDrafter::new(context, Rc::clone(&hidden)));
+        let drafter = Box::new(MtpDrafter::new(context, Rc::clone(&hidden), Rc::clone(threads)));
         return Ok(Made { drafter, hidden: Some(hidden), bytes });
     }
-    let draft_settings = ContextSettings { max_outputs: 1, ..target.settings().clone() };
+    let draft_settings =
+        ContextSettings { max_outputs: 1, threads: threads.get(), ..target.settings().clone() };
     let context = Context::new(model, &draft_settings)?;
     let bytes = model.tensor_bytes() + total(context.memory_use());
-    Ok(Made { drafter: Box::new(ModelDrafter::new(context)), hidden: None, bytes })
+    Ok(Made { drafter: Box::new(ModelDrafter::new(context, Rc::clone(threads))), hidden: None, bytes })
 }
 
 fn total(memory: MemoryUse) -> u64 {

@@ -4,6 +4,8 @@
 mod adapter;
 mod cancel;
 mod clock;
+mod forced;
+mod laboratory;
 mod loading;
 mod reply;
 mod session;
@@ -22,6 +24,7 @@ pub use text::{Reasoning, TextStream};
 use crate::event::{Command, Event};
 use crate::llama::KvType;
 use crate::request::Speculation;
+pub use crate::spec::{CostRecord, VerifyCost};
 
 /// Stack of the worker: llama.cpp's template engine recurses as deep as a template nests.
 const STACK_BYTES: usize = 64 << 20;
@@ -58,6 +61,8 @@ pub struct EngineSettings {
     pub threads: u32,
     /// Threads for several.
     pub threads_batch: u32,
+    /// Threads for a step of the drafter.
+    pub threads_draft: u32,
     /// Tokens decoded at once while a prompt is read.
     pub micro_batch: u32,
     /// Element type of the cache.
@@ -73,6 +78,10 @@ pub struct EngineSettings {
     pub template: Option<String>,
     /// How to speculate at first.
     pub speculation: Speculation,
+    /// What rounds cost on this machine, as far as it was measured before.
+    pub costs: Option<CostRecord>,
+    /// For benchmarks only: guesses are accepted at these rates by place, and the text is worth nothing.
+    pub forced_acceptance: Option<Vec<f32>>,
     /// llama.cpp's log goes to this file; nowhere where `None`.
     pub log: Option<PathBuf>,
 }

@@ -6,11 +6,12 @@ use std::time::Duration;
 use super::adapter::TargetMachine;
 use super::cancel::Canceller;
 use super::clock::Clock;
+use super::forced::{Forced, Forcing};
 use super::session::Session;
 use super::text::{Pieces, Reasoning, TextStream};
 use super::worker::Prepared;
 use crate::event::{Activity, Command, Counters, Event, Prefill, Reply, SpeculationState, StopReason};
-use crate::llama::{LlamaError, Rendered, Vocab};
+use crate::llama::{Backend, LlamaError, Rendered, Vocab};
 use crate::request::{DraftLength, Request, Speculation};
 use crate::sampling::Sampler;
 use crate::spec::{
@@ -33,12 +34,16 @@ pub struct Desk<'a, 'm> {
     pub drafter: &'a mut Option<Box<dyn Drafter + 'm>>,
     /// What the cache holds.
     pub session: &'a mut Session,
+    /// Keeps the time that llama.cpp computes.
+    pub backend: &'static Backend,
     /// The target's vocabulary.
     pub vocab: Vocab<'m>,
     /// How speculation stands; changed where the drafter fails or a person changes it.
     pub speculation: &'a mut Speculation,
     /// The measured policy: what it has learned of the machine and the text outlives the reply.
     pub auto: &'a mut AutoLength,
+    /// For benchmarks only: the outcome of tests.
+    pub forcing: &'a mut Option<Forcing>,
     /// Why speculation is off, beside the person's wish.
     pub reason: &'a mut Option<String>,
     /// Orders that arrive while the reply is written.
@@ -222,6 +227,7 @@ impl Desk<'_, '_> {
             draft.stop = Some(StopReason::Cancelled);
         }
         let mut reported = first_token;
+        let decoded_before = self.backend.decoding();
         let mut told = self.state().activity;
         while draft.stop.is_none() {
             self.take_orders();
@@ -249,7 +255,8 @@ impl Desk<'_, '_> {
         let pieces = draft.stream.finish();
         self.show(&mut draft, pieces);
         self.settle(prompt, &text, &draft);
-        let counters = self.counters(&stats, elapsed);
+        let mut counters = self.counters(&stats, elapsed);
+        counters.decoding = self.backend.decoding() - decoded_before;
         Ok(Reply {
             text: draft.stream.answer().to_owned(),
             reasoning: draft.stream.thought().to_owned(),
@@ -314,14 +321,16 @@ impl Desk<'_, '_> {
             }
         };
         let vocab = self.vocab;
-        let players = Players {
-            target: &mut *self.target,
-            drafter: self.drafter.as_deref_mut().map(|drafter| drafter as &mut dyn Drafter),
-            policy,
-            is_stop: &|token| vocab.ends_turn(token),
-            clock: &mut || clock.elapsed(),
-        };
-        cycle.round(players, text, room)
+        let drafter = self.drafter.as_deref_mut().map(|drafter| drafter as &mut dyn Drafter);
+        let (is_stop, clock) = (&|token| vocab.ends_turn(token), &mut || clock.elapsed());
+        let machine = &mut *self.target;
+        match self.forcing {
+            None => cycle.round(Players { target: machine, drafter, policy, is_stop, clock }, text, room),
+            Some(forcing) => {
+                let target = &mut Forced { machine, forcing };
+                cycle.round(Players { target, drafter, policy, is_stop, clock }, text, room)
+            }
+        }
     }
 
     /// Goes on without the drafter, in the same reply, and says why.

@@ -6,11 +6,14 @@ use std::sync::mpsc::{Receiver, Sender};
 
 use super::cancel::Canceller;
 use super::clock::Clock;
+use super::forced::Forcing;
+use super::laboratory::Laboratory;
 use super::loading::{Machines, create, load_drafter, load_model};
 use super::reply::{Desk, state};
 use super::session::Session;
 use super::{DrafterPlan, EngineSettings};
 use crate::event::{Command, Event, Failure, Ready};
+use crate::experiment::Experiment;
 use crate::llama::{Backend, LlamaError, Model, Rendered, Templates};
 use crate::request::{Prompt, Request};
 use crate::spec::AutoLength;
@@ -51,7 +54,7 @@ fn serve(
         Ok(model) => Ok(model.as_ref()),
         Err(reason) => Err(reason.clone()),
     };
-    let Machines { mut target_machine, mut drafter, mut reason, memory_bytes } =
+    let Machines { mut target_machine, mut drafter, draft_threads, mut reason, memory_bytes } =
         create(settings, &target, draft_model)?;
     if cancel.is_cancelled() {
         return Err(LlamaError::Cancelled(settings.model.clone()));
@@ -61,7 +64,8 @@ fn serve(
     let mut templates = None;
     let mut session = Session::default();
     let mut speculation = settings.speculation;
-    let mut auto = AutoLength::new();
+    let mut auto = untaught(settings);
+    let mut forcing = settings.forced_acceptance.clone().map(Forcing::new);
 
     let with_drafter = drafter.is_some();
     let _ = events.send(Event::Ready(Ready {
@@ -98,6 +102,24 @@ fn serve(
                 let _ = events.send(Event::Speculation(now));
                 continue;
             }
+            Command::Experiment(experiment) => {
+                if experiment == Experiment::Forget {
+                    auto = untaught(settings);
+                }
+                let mut laboratory = Laboratory {
+                    target: &mut target_machine,
+                    drafter: &mut drafter,
+                    draft_threads: &draft_threads,
+                    session: &mut session,
+                    vocab: target.vocab(),
+                };
+                let event = match laboratory.run(&experiment) {
+                    Ok(finding) => Event::Found(finding),
+                    Err(error) => Event::Failed(failure(&error, false)),
+                };
+                let _ = events.send(event);
+                continue;
+            }
             Command::Generate(request) => request,
         };
         cancel.begin();
@@ -108,9 +130,11 @@ fn serve(
                 target: &mut target_machine,
                 drafter: &mut drafter,
                 session: &mut session,
+                backend,
                 vocab: target.vocab(),
                 speculation: &mut speculation,
                 auto: &mut auto,
+                forcing: &mut forcing,
                 reason: &mut reason,
                 commands,
                 cancel,
@@ -132,6 +156,15 @@ fn serve(
             return Ok(());
         }
     }
+}
+
+/// A policy that knows no more than was measured before this start.
+fn untaught(settings: &EngineSettings) -> AutoLength {
+    let mut auto = AutoLength::new();
+    if let Some(costs) = &settings.costs {
+        auto.import_costs(costs);
+    }
+    auto
 }
 
 /// Bytes of prompt that are tokenized at most, for each token the context holds: no vocabulary has longer pieces, so a

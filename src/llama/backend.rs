@@ -5,7 +5,9 @@
 
 use std::ffi::{CStr, c_char};
 use std::fs::File;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock};
+use std::time::Duration;
 
 use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_sys_2 as sys;
@@ -20,6 +22,8 @@ pub struct Backend {
     _inner: LlamaBackend,
     log: LogTail,
     creating: Mutex<()>,
+    /// Nanoseconds that all contexts together have decoded.
+    decoding: AtomicU64,
 }
 
 /// A device that can hold weights.
@@ -86,7 +90,12 @@ impl Backend {
                 // because this runs once, before the first model.
                 unsafe { ggml_sys::slipstream_silence_common_log() };
                 let inner = LlamaBackend::init().map_err(|error| error.to_string())?;
-                Ok(Backend { _inner: inner, log: tail, creating: Mutex::new(()) })
+                Ok(Backend {
+                    _inner: inner,
+                    log: tail,
+                    creating: Mutex::new(()),
+                    decoding: AtomicU64::new(0),
+                })
             })
             .as_ref()
             .map_err(|reason| LlamaError::Backend(reason.clone()))
@@ -96,6 +105,18 @@ impl Backend {
     #[must_use]
     pub fn log(&self) -> &LogTail {
         &self.log
+    }
+
+    /// Time that all contexts together have spent inside llama.cpp's decode, since the start.
+    #[must_use]
+    pub fn decoding(&self) -> Duration {
+        Duration::from_nanos(self.decoding.load(Ordering::Relaxed))
+    }
+
+    /// Adds to it.
+    pub(super) fn has_decoded(&self, time: Duration) {
+        let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(0);
+        self.decoding.fetch_add(nanoseconds, Ordering::Relaxed);
     }
 
     /// Held while a context is created: creating two at once is unsound in llama.cpp.

@@ -6,6 +6,7 @@ use std::ffi::c_char;
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
+use std::time::Instant;
 
 use ggml_sys as shim;
 use llama_cpp_sys_2 as sys;
@@ -16,6 +17,9 @@ use crate::token::TokenId;
 
 /// llama.cpp rounds a context's length up to a multiple of this (`llama-context.cpp`, `GGML_PAD(n_ctx, 256)`).
 const CELL_STEP: u32 = 256;
+
+/// Threads that llama.cpp takes at most (`GGML_MAX_N_THREADS`); beyond it aborts.
+const MOST_THREADS: u32 = 512;
 
 /// The one sequence of every context.
 const SEQUENCE: sys::llama_seq_id = 0;
@@ -215,6 +219,15 @@ impl<'m> Context<'m> {
         self.length
     }
 
+    /// Computes with so many threads from the next decode on: `one` for a single token, `batch` for several.
+    pub fn set_threads(&mut self, one: u32, batch: u32) {
+        let count = |threads: u32| i32::try_from(threads.clamp(1, MOST_THREADS)).unwrap_or(1);
+        // SAFETY: live context; sets two integers.
+        unsafe { sys::llama_set_n_threads(self.handle(), count(one), count(batch)) };
+        self.settings.threads = one;
+        self.settings.threads_batch = batch;
+    }
+
     /// Hand out a hidden row for every output row from the next decode on, or stop doing so.
     pub fn set_hidden_rows(&mut self, enabled: bool) {
         // SAFETY: live context; the status can only tell of a null one.
@@ -301,10 +314,12 @@ impl<'m> Context<'m> {
     fn process(&mut self, count: usize) -> Result<(), LlamaError> {
         self.decoded = 0;
         let (mut code, mut error): (i32, *mut c_char) = (0, ptr::null_mut());
+        let started = Instant::now();
         // SAFETY: context and batch are live and belong together; both out-parameters are written first.
         let status = unsafe {
             shim::slipstream_decode(self.handle(), self.handle.batch.as_ptr(), &raw mut code, &raw mut error)
         };
+        self.model.backend().has_decoded(started.elapsed());
         if status == shim::SLIPSTREAM_OK && code == 0 {
             self.decoded = count;
             return Ok(());

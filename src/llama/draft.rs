@@ -79,6 +79,11 @@ impl<'m> DraftContext<'m> {
         self.inner.hidden_row(0)
     }
 
+    /// Threads of the steps from the next one on.
+    pub fn set_threads(&mut self, threads: u32) {
+        self.inner.set_threads(threads, threads);
+    }
+
     /// What it holds.
     #[must_use]
     pub fn memory_use(&self) -> super::context::MemoryUse {

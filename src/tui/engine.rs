@@ -38,6 +38,7 @@ pub fn receive(state: &mut State, event: Event) -> Vec<Effect> {
         }
         Event::Speculation(now) => speculation(state, now),
         Event::Done(reply) => done(state, &reply),
+        Event::Found(_) => {}
         Event::Failed(failure) => return failed(state, failure),
     }
     Vec::new()

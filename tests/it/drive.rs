@@ -29,6 +29,7 @@ pub fn settings(drafter: DrafterPlan, length: u32) -> EngineSettings {
         context: 2048,
         threads: 1,
         threads_batch: 1,
+        threads_draft: 1,
         micro_batch: 512,
         kv_type: KvType::F16,
         gpu_layers: None,
@@ -36,6 +37,8 @@ pub fn settings(drafter: DrafterPlan, length: u32) -> EngineSettings {
         keeps_ways_back: true,
         template: None,
         speculation: fixed(length),
+        costs: None,
+        forced_acceptance: None,
         log: None,
     }
 }

@@ -6,15 +6,19 @@ use std::path::{Path, PathBuf};
 /// Modules, and the modules of ours that each may name after `crate::`.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
-    ("cli", &["engine", "error", "event", "gguf", "llama", "models", "request", "token", "tui"]),
+    (
+        "cli",
+        &["engine", "error", "event", "experiment", "gguf", "llama", "models", "request", "token", "tui"],
+    ),
     ("tui", &["event", "request", "token"]),
-    ("engine", &["event", "llama", "request", "sampling", "spec", "token"]),
+    ("engine", &["event", "experiment", "llama", "request", "sampling", "spec", "token"]),
     ("models", &["gguf"]),
     ("spec", &["event", "request", "sampling", "token"]),
     ("sampling", &["request", "token"]),
     ("gguf", &[]),
     ("llama", &["request", "token"]),
-    ("event", &["request", "token"]),
+    ("event", &["experiment", "request", "token"]),
+    ("experiment", &["token"]),
     ("error", &["event"]),
     ("request", &[]),
     ("token", &[]),
