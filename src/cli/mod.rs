@@ -4,9 +4,11 @@
 pub mod args;
 mod bench;
 mod chat;
+mod conversation;
 mod doctor;
 mod exact;
 pub mod inspect;
+mod kinds;
 mod last;
 mod list;
 pub mod machine;

@@ -2,17 +2,15 @@
 //! standard error.
 
 use std::io::{self, IsTerminal as _, Read as _};
-use std::time::{Duration, Instant};
-
-use indicatif::{ProgressBar, ProgressStyle};
+use std::time::Instant;
 
 use super::args::RunArgs;
+use super::conversation::{Conversation, Heard};
 use super::machine::Machine;
 use super::settings::{Settings, resolve};
 use super::{output_problem, printer, report};
-use crate::engine::{Canceller, Engine};
 use crate::error::{Kind, Problem};
-use crate::event::{Channel, Command, Event, Ready, Reply, StopReason};
+use crate::event::{Channel, Event, Ready, Reply, StopReason};
 use crate::request::{Message, Prompt, Request, Role};
 
 /// Runs the command.
@@ -23,16 +21,13 @@ pub fn run(args: &RunArgs, machine: &Machine, started: Instant) -> Result<u8, Pr
     let text = prompt_text(args)?;
     let settings = resolve(args.positional.as_deref(), &args.shared, machine)?;
     let request = request(args, text, &settings);
-    let engine = Engine::start(settings.engine.clone());
-    stop_on_interrupt(engine.canceller());
-    let ready = wait_until_ready(&engine)?;
+    let conversation = Conversation::start(settings.engine.clone())?;
+    let ready = conversation.ready();
     let startup = started.elapsed();
-    let mut face =
-        Face { args, settings: &settings, ready: &ready, wrote: false, reasoned: false, closed: false };
-    face.announce(&ready)?;
+    let mut face = Face { args, settings: &settings, ready, wrote: false, reasoned: false, closed: false };
+    face.announce(ready)?;
     let asked = started.elapsed();
-    engine.send(Command::Generate(request));
-    let reply = face.follow(&engine)?;
+    let reply = conversation.ask_watching(request, &mut |event| face.hear(event))?;
     let first_token = asked + reply.first_token;
     face.conclude(&reply, report::Times { startup, first_token })?;
     Ok(if reply.stop_reason == StopReason::Cancelled && !face.closed { Kind::Interrupted.code() } else { 0 })
@@ -107,66 +102,6 @@ fn request(args: &RunArgs, text: String, settings: &Settings) -> Request {
     }
 }
 
-/// A cancelled reply is given this long to end by itself: one micro-batch of the 26B takes about ten seconds.
-const GRACE: Duration = Duration::from_secs(15);
-
-/// Ctrl+C (or SIGTERM) ends the reply, which is then reported as far as it came; a second one, or a reply that does not
-/// end, ends the process. (On Windows the system ends the process at once.)
-fn stop_on_interrupt(canceller: Canceller) {
-    #[cfg(unix)]
-    {
-        use signal_hook::consts::{SIGINT, SIGTERM};
-        if let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]) {
-            std::thread::spawn(move || {
-                for (count, _) in signals.forever().enumerate() {
-                    canceller.cancel_all();
-                    if count > 0 {
-                        super::end_now(Kind::Interrupted.code());
-                    }
-                    std::thread::spawn(|| {
-                        std::thread::sleep(GRACE);
-                        super::end_now(Kind::Interrupted.code());
-                    });
-                }
-            });
-        }
-    }
-    #[cfg(not(unix))]
-    let _ = canceller;
-}
-
-fn wait_until_ready(engine: &Engine) -> Result<Ready, Problem> {
-    let style = ProgressStyle::with_template("loading {msg} {bar:30} {percent}%")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
-    // Hidden by itself where standard error is no terminal; and a fast load should not flicker.
-    let bar = ProgressBar::new(100).with_style(style);
-    let begun = Instant::now();
-    loop {
-        match engine.next() {
-            Some(Event::Loading { what, fraction }) if begun.elapsed() > Duration::from_millis(300) => {
-                bar.set_message(
-                    what.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
-                );
-                bar.set_position((fraction * 100.0) as u64);
-            }
-            Some(Event::Ready(ready)) => {
-                bar.finish_and_clear();
-                return Ok(ready);
-            }
-            Some(Event::Failed(failure)) => {
-                bar.finish_and_clear();
-                return Err(failure.into());
-            }
-            Some(_) => {}
-            None => return Err(ended()),
-        }
-    }
-}
-
-fn ended() -> Problem {
-    Problem::new(Kind::Fault, "the engine ended without a word", "run again with --log FILE and report it")
-}
-
 /// What the person at the other end of the pipes sees.
 struct Face<'a> {
     args: &'a RunArgs,
@@ -191,32 +126,24 @@ impl Face<'_> {
         Ok(())
     }
 
-    /// Passes events on until the reply ends.
-    fn follow(&mut self, engine: &Engine) -> Result<Reply, Problem> {
-        loop {
-            let event = engine.next().ok_or_else(ended)?;
-            if self.args.jsonl
-                && let Some(object) = report::event(&event)
-            {
+    /// Passes an event on.
+    fn hear(&mut self, event: &Event) -> Result<Heard, Problem> {
+        if self.args.jsonl {
+            if let Some(object) = report::event(event) {
                 self.line(&object)?;
             }
+        } else if !self.args.json {
             match event {
-                Event::Text(text) if !self.args.json && !self.args.jsonl => {
-                    self.text(text.channel, &text.text)?;
-                }
-                Event::Speculation(state) if !self.args.json && !self.args.jsonl => {
-                    if let Some(reason) = state.reason {
+                Event::Text(text) => self.text(text.channel, &text.text)?,
+                Event::Speculation(state) => {
+                    if let Some(reason) = &state.reason {
                         self.note(&format!("draft off: {reason}"));
                     }
                 }
-                Event::Done(reply) => return Ok(reply),
-                Event::Failed(failure) => return Err(failure.into()),
                 _ => {}
             }
-            if self.closed {
-                engine.canceller().cancel();
-            }
         }
+        Ok(if self.closed { Heard::Enough } else { Heard::GoOn })
     }
 
     fn text(&mut self, channel: Channel, text: &str) -> Result<(), Problem> {
