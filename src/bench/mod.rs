@@ -82,9 +82,11 @@ mod tests {
     #[test]
     fn settings_are_words() {
         let parsed = ["auto", "0", "3", "17", "-1", "on"].map(|word| Setting::parse(word, 16));
-        let expected =
-            [Some(Setting::Auto), Some(Setting::Plain), Some(Setting::Fixed(3)), None, None, None];
+        let expected = [Some(Setting::Auto), Some(Setting::Plain), Some(Setting::Fixed(3)), None, None, None];
         assert_eq!(parsed, expected);
-        assert_eq!([Setting::Plain, Setting::Fixed(3), Setting::Auto].map(Setting::name), ["plain", "3", "auto"]);
+        assert_eq!(
+            [Setting::Plain, Setting::Fixed(3), Setting::Auto].map(Setting::name),
+            ["plain", "3", "auto"]
+        );
     }
 }

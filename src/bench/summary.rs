@@ -21,7 +21,8 @@ impl Spread {
         sorted.sort_by(f64::total_cmp);
         let (least, most) = (*sorted.first()?, *sorted.last()?);
         let half = sorted.len() / 2;
-        let median = if sorted.len() % 2 == 1 { sorted[half] } else { (sorted[half - 1] + sorted[half]) / 2.0 };
+        let median =
+            if sorted.len() % 2 == 1 { sorted[half] } else { (sorted[half - 1] + sorted[half]) / 2.0 };
         Some(Spread { median, least, most })
     }
 }
@@ -99,7 +100,8 @@ pub fn rows(runs: &[Run]) -> Vec<Row> {
     order
         .iter()
         .filter_map(|&(kind, setting)| {
-            let fixed = order.iter().filter(|(other, _)| *other == kind).map(|(_, setting)| of(kind, *setting));
+            let fixed =
+                order.iter().filter(|(other, _)| *other == kind).map(|(_, setting)| of(kind, *setting));
             let fixed = fixed.filter(|runs| matches!(runs[0].setting, Setting::Fixed(_) | Setting::Plain));
             row(&of(kind, setting), &of(kind, Setting::Plain), &fixed.collect::<Vec<_>>())
         })
@@ -173,12 +175,7 @@ pub fn overall(rows: &[Row]) -> Vec<Overall> {
             let best: Vec<(f64, usize)> =
                 of().filter_map(|row| Some((row.of_best_fixed?.median, row.kind))).collect();
             let mean = ratios.iter().map(|(ratio, _)| ratio.ln()).sum::<f64>() / ratios.len() as f64;
-            Some(Overall {
-                setting,
-                ratio: mean.exp(),
-                least: least(&ratios)?,
-                of_best_fixed: least(&best),
-            })
+            Some(Overall { setting, ratio: mean.exp(), least: least(&ratios)?, of_best_fixed: least(&best) })
         })
         .collect()
 }

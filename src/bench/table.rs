@@ -86,7 +86,8 @@ fn sentence(overall: &Overall, kinds: &[String]) -> String {
         other => other.name(),
     };
     let (least, where_least) = overall.least;
-    let mut sentence = format!("{name}: ×{:.2} of plain (least ×{least:.2}: {})", overall.ratio, kind(where_least));
+    let mut sentence =
+        format!("{name}: ×{:.2} of plain (least ×{least:.2}: {})", overall.ratio, kind(where_least));
     if let Some((least, where_least)) = overall.of_best_fixed {
         let _ = write!(sentence, ", at least {least:.2} of the best fixed length ({})", kind(where_least));
     }

@@ -128,6 +128,10 @@ pub struct BenchArgs {
     /// No chat template: the model continues each prompt as it stands.
     #[arg(long)]
     pub raw: bool,
+    /// Let `auto` keep what it has learned from one reply to the next, as in a long session. Without this it starts
+    /// each reply as the program starts: with what `tune` has stored, or nothing.
+    #[arg(long)]
+    pub warm: bool,
     /// Check that the drafter cannot change the text, instead of measuring speed.
     #[arg(long)]
     pub exact: bool,

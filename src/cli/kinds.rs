@@ -50,7 +50,8 @@ pub fn chosen(kinds: &[String], files: &[PathBuf]) -> Result<Vec<Prompt>, Proble
             None => {
                 let names: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).collect();
                 let message = format!("--kinds {kind}: there is no such kind of text");
-                let help = format!("the kinds are {}, or all; --prompt-file takes your own", names.join(", "));
+                let help =
+                    format!("the kinds are {}, or all; --prompt-file takes your own", names.join(", "));
                 return Err(Problem::new(Kind::Usage, message, help));
             }
         }
@@ -98,7 +99,8 @@ mod tests {
     fn the_usual_kinds_are_six_and_all_are_seven() {
         let names = |kinds: &[&str]| {
             let kinds: Vec<String> = kinds.iter().map(|kind| (*kind).to_owned()).collect();
-            chosen(&kinds, &[]).map(|prompts| prompts.into_iter().map(|prompt| prompt.kind).collect::<Vec<_>>())
+            chosen(&kinds, &[])
+                .map(|prompts| prompts.into_iter().map(|prompt| prompt.kind).collect::<Vec<_>>())
         };
         let usual = names(&[]).unwrap();
         assert_eq!(usual, ["code", "prose", "maths", "translation", "extraction", "chat"]);

@@ -47,6 +47,15 @@ impl Machine {
     }
 }
 
+/// The processor's name, where the system tells it.
+#[must_use]
+pub fn processor() -> Option<String> {
+    let mut system = System::new().ok()?;
+    system.refresh_cpu_list(sysinfo::CpuRefreshKind::nothing());
+    let name = system.cpus().first()?.brand().trim().to_owned();
+    (!name.is_empty()).then_some(name)
+}
+
 /// (available, all) bytes of memory; a container's limit counts. Where the system does not tell, nothing is refused
 /// for lack of it.
 fn memory() -> (u64, u64) {
