@@ -53,11 +53,17 @@ impl<'m> TargetMachine<'m> {
 impl Target for TargetMachine<'_> {
     type Error = LlamaError;
 
-    fn verify(&mut self, last: TokenId, guesses: &[TokenId]) -> Result<(), LlamaError> {
+    fn verify(&mut self, last: TokenId, guesses: &[TokenId], padding: usize) -> Result<(), LlamaError> {
         self.before = self.context.length();
         self.batch.clear();
         self.batch.push(last);
         self.batch.extend_from_slice(guesses);
+        // Nothing before the padding can see it. Any token would do; one that is there already asks a mixture of
+        // experts for few experts more.
+        self.batch.resize(self.batch.len() + padding, guesses.last().copied().unwrap_or(last));
+        // The padding gives rows too, although nobody reads them: so it is the same computation as a batch of real
+        // guesses. Its time is the one that was measured, the output matrix has its cheap width as well, and
+        // llama.cpp's graph, which it builds anew when the number of rows changes, stays.
         self.context.decode(&self.batch, self.batch.len())
     }
 

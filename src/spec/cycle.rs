@@ -10,7 +10,8 @@ use crate::token::{Position, TokenId};
 /// Limits on the next round, as they stand before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Room {
-    /// Free cells in the target's cache. A round fills one for the last token and one for each guess.
+    /// Free cells in the target's cache. A round fills one for the last token, one for each guess, and one for each
+    /// padding token, if only until it ends.
     pub cells: usize,
     /// Tokens the reply may still grow by.
     pub tokens: usize,
@@ -29,6 +30,12 @@ impl Room {
     #[must_use]
     pub fn longest_draft(&self) -> usize {
         self.guesses.min(self.cells.saturating_sub(1)).min(self.tokens.saturating_sub(1))
+    }
+
+    /// The widest batch, padding included. Padding is no text, so the length of the reply does not limit it.
+    #[must_use]
+    pub fn widest_batch(&self) -> usize {
+        self.guesses.saturating_add(1).min(self.cells)
     }
 }
 
@@ -59,6 +66,8 @@ pub struct Round {
     pub tested: usize,
     /// Guesses that were equal.
     pub accepted: usize,
+    /// Tokens that the target decoded: the last token, the guesses, and the padding.
+    pub width: usize,
     /// The last emitted token is a stopping token.
     pub stopped: bool,
     /// One sentence where the drafter failed: it must not be used any more. The round itself is as good as any.
@@ -129,7 +138,11 @@ impl Cycle {
         // 3
         self.tokens.clear();
         self.tokens.extend(self.guesses.iter().map(|guess| guess.token));
-        target.verify(last, &self.tokens)?;
+        let unpadded = 1 + self.tokens.len();
+        debug_assert!(unpadded <= room.widest_batch());
+        let width = policy.batch_width(self.tokens.len(), room.widest_batch());
+        let width = width.min(room.widest_batch()).max(unpadded);
+        target.verify(last, &self.tokens, width - unpadded)?;
 
         // 4
         let rows = &*target;
@@ -155,6 +168,7 @@ impl Cycle {
             guesses: &self.guesses,
             tested: verdict.tested,
             accepted: verdict.accepted,
+            width,
             draft_time,
             verify_time,
             context: u32::try_from(before - 1).unwrap_or(u32::MAX),
@@ -165,6 +179,7 @@ impl Cycle {
             guessed: self.guesses.len(),
             tested: verdict.tested,
             accepted: verdict.accepted,
+            width,
             stopped: verdict.stopped,
             drafter_failed: failure,
             draft_time,

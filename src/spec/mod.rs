@@ -8,12 +8,13 @@
 //! 1. asks the policy how many guesses are worth it, given the room there is (0: a plain step);
 //! 2. lets the drafter propose them. What is malformed (an error, too many guesses, tokens outside the vocabulary)
 //!    is thrown away whole and reported: the round goes on as a plain step;
-//! 3. has the target decode `t_n` and the guesses in one batch;
+//! 3. has the target decode `t_n` and the guesses in one batch, padded to a wider one where the policy measured that
+//!    to take less time;
 //! 4. walks down the rows ([`verify()`]): the target's own token is drawn at each place with the noise of that place.
 //!    While it equals the guess, the guess is accepted and the walk goes on; the first that differs, or the one
 //!    after the last guess, is the bonus token, and it ends the round. A stopping token (end of turn) ends the
 //!    round wherever it is drawn: nothing past it is tested, counted or kept;
-//! 5. has the target keep `t_n` and all emitted tokens but the last, and remove the rest of the batch;
+//! 5. has the target keep `t_n` and all emitted tokens but the last, and remove the rest of the batch, padding included;
 //! 6. tells the drafter and the policy what came of it, and returns the [`Round`].
 //!
 //! # Invariants

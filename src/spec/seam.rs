@@ -14,9 +14,12 @@ pub trait Target {
     /// Decodes `last` (emitted, not yet in the cache) and the guesses after it, in one batch.
     /// Afterwards `row(i)` holds the scores that follow the `i`-th of these `1 + guesses.len()` tokens.
     ///
+    /// `padding` tokens of the target's choice follow them in the batch, because a wider one takes less time here.
+    /// Nobody asks for their rows, and `keep` always removes them.
+    ///
     /// # Errors
     /// The machine's; the cache must then hold what it held before. `keep` is not called.
-    fn verify(&mut self, last: TokenId, guesses: &[TokenId]) -> Result<(), Self::Error>;
+    fn verify(&mut self, last: TokenId, guesses: &[TokenId], padding: usize) -> Result<(), Self::Error>;
 
     /// Scores (logits, one per token of the vocabulary) after the `index`-th verified token.
     fn row(&self, index: usize) -> &[f32];
@@ -89,6 +92,8 @@ pub struct RoundOutcome<'a> {
     pub tested: usize,
     /// How many were accepted.
     pub accepted: usize,
+    /// Tokens that the target decoded: the last token, the guesses, and the padding.
+    pub width: usize,
     /// Time in `propose`.
     pub draft_time: Duration,
     /// Time in `verify` and `keep`.
@@ -105,6 +110,13 @@ pub trait DraftPolicy {
     /// Whether one more guess after this draft is worth making (`None`: no), and the drafter's own probability
     /// below which it is not worth its test. Between two calls of `observe` the answer depends on the draft alone.
     fn floor(&self, draft: &[Guess]) -> Option<f32>;
+
+    /// Tokens that the target should decode for a final draft of so many guesses: `guesses + 1`, or more, up to
+    /// `widest`, where a wider batch takes less time than a narrower one. What is more is padding.
+    fn batch_width(&self, guesses: usize, widest: usize) -> usize {
+        let _ = widest;
+        guesses + 1
+    }
 
     /// Learns from a round.
     fn observe(&mut self, outcome: &RoundOutcome<'_>);

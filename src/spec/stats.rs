@@ -69,6 +69,7 @@ mod tests {
             guessed,
             tested,
             accepted,
+            width: guessed + 1,
             stopped: false,
             drafter_failed: None,
             draft_time: Duration::from_millis(1),

@@ -49,7 +49,7 @@ struct PlacesTarget {
 impl Target for PlacesTarget {
     type Error = std::convert::Infallible;
 
-    fn verify(&mut self, _last: TokenId, guesses: &[TokenId]) -> Result<(), Self::Error> {
+    fn verify(&mut self, _last: TokenId, guesses: &[TokenId], _padding: usize) -> Result<(), Self::Error> {
         self.rows = (0..=guesses.len()).map(|index| self.places.row(self.length + 1 + index)).collect();
         Ok(())
     }

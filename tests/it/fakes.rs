@@ -13,8 +13,14 @@ use slipstream::token::{Position, TokenId};
 /// Tokens of the scripted vocabulary: more than one block of 64 scores, and not a multiple of it.
 pub const VOCABULARY: usize = 150;
 
+/// The most guesses that the scripted machines check in one batch.
+pub const LONGEST_DRAFT: usize = 16;
+
 /// The scripted end of turn.
 pub const END_OF_TURN: TokenId = TokenId(3);
+
+/// What the scripted target pads batches with.
+const PADDING: TokenId = TokenId(149);
 
 /// A well-mixed number from a number (SplitMix64's finaliser).
 pub fn hash(number: u64) -> u64 {
@@ -62,8 +68,10 @@ pub struct FakeTarget {
     pub script: Script,
     pub cache: Vec<TokenId>,
     rows: Vec<Vec<f32>>,
-    /// Tokens of a `verify` which `keep` has not judged yet.
+    /// Tokens of a `verify` which `keep` has not judged yet, without the padding.
     open: usize,
+    /// Tokens in the cache before it.
+    before: usize,
     /// Cells of its cache.
     pub cells: usize,
     /// `verify` and `keep` fail at these calls (counted from 0 over both).
@@ -80,6 +88,7 @@ impl FakeTarget {
             cache,
             rows: Vec::new(),
             open: 0,
+            before: 0,
             cells: usize::MAX,
             fail_at_call: None,
             calls: 0,
@@ -95,19 +104,21 @@ impl FakeTarget {
 impl Target for FakeTarget {
     type Error = String;
 
-    fn verify(&mut self, last: TokenId, guesses: &[TokenId]) -> Result<(), String> {
+    fn verify(&mut self, last: TokenId, guesses: &[TokenId], padding: usize) -> Result<(), String> {
         assert_eq!(self.open, 0, "verify before keep");
-        assert!(
-            self.cache.len() + 1 + guesses.len() <= self.cells,
-            "the draft does not fit into the context"
-        );
+        let width = 1 + guesses.len() + padding;
+        assert!(width <= 1 + LONGEST_DRAFT, "a batch of {width}");
+        assert!(self.cache.len() + width <= self.cells, "the batch does not fit into the context");
         self.call()?;
         self.rows.clear();
+        self.before = self.cache.len();
         for &token in std::iter::once(&last).chain(guesses) {
             assert!((0..VOCABULARY as i32).contains(&token.0), "token outside the vocabulary");
             self.cache.push(token);
             self.rows.push(self.script.row(&self.cache));
         }
+        // In the cache, but without rows: the cycle must not look at them, nor leave them there.
+        self.cache.extend(std::iter::repeat_n(PADDING, padding));
         self.open = 1 + guesses.len();
         Ok(())
     }
@@ -119,7 +130,7 @@ impl Target for FakeTarget {
     fn keep(&mut self, kept: usize) -> Result<(), String> {
         assert!(kept < self.open, "keep({kept}) after a batch of {}", self.open);
         self.call()?;
-        self.cache.truncate(self.cache.len() - self.open + 1 + kept);
+        self.cache.truncate(self.before + 1 + kept);
         self.open = 0;
         Ok(())
     }
@@ -244,7 +255,7 @@ impl Drafter for FakeDrafter {
     }
 }
 
-/// A policy without reason: any length, sometimes more than there is room for, and any floor.
+/// A policy without reason: any length and any width, sometimes more than there is room for, and any floor.
 #[derive(Debug)]
 pub struct RandomPolicy {
     pub state: u64,
@@ -262,7 +273,17 @@ impl DraftPolicy for RandomPolicy {
         (state & 0xF800 != 0).then_some(floor)
     }
 
+    fn batch_width(&self, guesses: usize, _widest: usize) -> usize {
+        match hash(self.state ^ 0xBA7C) % 8 {
+            0 => 0,
+            1 => usize::MAX,
+            more if more < 5 => guesses + more as usize,
+            _ => guesses + 1,
+        }
+    }
+
     fn observe(&mut self, outcome: &RoundOutcome<'_>) {
+        assert!(outcome.width > outcome.guesses.len());
         assert!(outcome.accepted <= outcome.tested && outcome.tested <= outcome.guesses.len());
         assert!(outcome.guesses.len() <= outcome.allowed);
         assert!(outcome.guesses.iter().all(|guess| (0.0..=1.0).contains(&guess.probability)));
@@ -343,7 +364,7 @@ impl Task {
             let room = Room {
                 cells: self.cells - target.cache.len(),
                 tokens: self.prompt.len() + self.max_tokens - before,
-                guesses: 16,
+                guesses: LONGEST_DRAFT,
             };
             if !room.allows_a_round() {
                 written.end = if room.tokens == 0 { End::Length } else { End::ContextFull };
@@ -379,6 +400,7 @@ impl Task {
         assert!(!emitted.is_empty() && emitted.len() <= room.tokens);
         assert!(round.guessed <= round.allowed && round.allowed <= room.longest_draft());
         assert!(round.accepted <= round.tested && round.tested <= round.guessed);
+        assert!(round.guessed < round.width && round.width <= room.cells.min(1 + room.guesses));
         let stop_was_guessed = round.stopped && round.accepted == emitted.len();
         assert!(stop_was_guessed || emitted.len() == round.accepted + 1);
         let stop = emitted.iter().position(|&token| token == END_OF_TURN);

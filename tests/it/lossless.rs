@@ -2,10 +2,10 @@
 //! with real models is in the real-pair tests.
 
 use slipstream::request::SamplingSettings;
-use slipstream::spec::{Drafter, FixedLength, Lookup, Target};
+use slipstream::spec::{DraftPolicy, Drafter, FixedLength, Guess, Lookup, RoundOutcome, Target};
 use slipstream::token::TokenId;
 
-use crate::fakes::{End, FakeDrafter, FakeTarget, Habit, RandomPolicy, Script, Task};
+use crate::fakes::{End, FakeDrafter, FakeTarget, Habit, LONGEST_DRAFT, RandomPolicy, Script, Task};
 
 const HABITS: [Habit; 15] = [
     Habit::Perfect,
@@ -158,6 +158,59 @@ fn the_scripts_meet_every_kind_of_stop() {
     }
 }
 
+/// Pads every batch as wide as it can be.
+struct Widest(FixedLength);
+
+impl DraftPolicy for Widest {
+    fn next_length(&mut self, room: usize) -> usize {
+        self.0.next_length(room)
+    }
+
+    fn floor(&self, draft: &[Guess]) -> Option<f32> {
+        self.0.floor(draft)
+    }
+
+    fn batch_width(&self, _guesses: usize, _widest: usize) -> usize {
+        usize::MAX
+    }
+
+    fn observe(&mut self, outcome: &RoundOutcome<'_>) {
+        self.0.observe(outcome);
+    }
+}
+
+#[test]
+fn padding_changes_nothing_and_never_fills_the_context() {
+    for (length, cells) in [(0, 12), (1, 20), (3, 21), (3, 60), (8, 200)] {
+        for habit in [Habit::Perfect, Habit::Noisy(2.0), Habit::Inverted, Habit::EndOfTurn] {
+            for script in SCRIPTS {
+                let task = Task { cells, ..Task::new(script, SamplingSettings::default()) };
+                let (text, end) = task.plain();
+                let mut drafter = FakeDrafter::new(habit, script);
+                let mut policy = Widest(FixedLength { length, p_min: 0.0 });
+                let written = task.speculative(Some(&mut drafter), &mut policy);
+                assert_eq!((written.text, written.end), (text, end), "{habit:?} {length} {cells}");
+                // As wide as the machine's rows and the free cells allow, to the very last round.
+                let mut held = task.prompt.len() - 1;
+                for round in &written.rounds {
+                    assert_eq!(round.width, (cells - held).min(1 + LONGEST_DRAFT));
+                    held += round.emitted.len();
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_fixed_length_is_never_padded() {
+    let task = Task::new(SCRIPTS[1], SamplingSettings::default());
+    for length in 0..=8 {
+        let mut drafter = FakeDrafter::new(Habit::Noisy(2.0), task.script);
+        let written = task.speculative(Some(&mut drafter), &mut FixedLength { length, p_min: 0.0 });
+        assert!(written.rounds.iter().all(|round| round.width == 1 + round.guessed));
+    }
+}
+
 #[test]
 fn a_perfect_drafter_is_always_accepted_and_saves_rounds() {
     for settings in settings() {
@@ -273,8 +326,9 @@ fn the_token_after_a_prefill_is_the_token_of_a_round() {
 fn the_fake_target_notices_a_broken_cycle() {
     let task = Task::new(SCRIPTS[0], SamplingSettings::default());
     let mut target = FakeTarget::new(task.script, &task.prompt);
-    target.verify(TokenId(1), &[TokenId(2)]).unwrap();
+    target.verify(TokenId(1), &[TokenId(2)], 3).unwrap();
+    let padding = std::panic::catch_unwind(|| target.row(2).to_vec());
     let too_much = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| target.keep(2)));
-    let again = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| target.verify(TokenId(1), &[])));
-    assert!(too_much.is_err() && again.is_err());
+    let again = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| target.verify(TokenId(1), &[], 0)));
+    assert!(padding.is_err() && too_much.is_err() && again.is_err());
 }

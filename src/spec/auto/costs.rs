@@ -29,7 +29,7 @@ const PACE_CHANGE: f64 = 1.2;
 const FIRST_SLOPE: f64 = 0.3;
 
 /// Fewer rounds than this may all have been unlucky.
-const FEW: usize = 3;
+pub const FEW: usize = 3;
 
 /// A plain round this much slower than a wider one is doubted; less is noise.
 const DOUBTFUL_PLAIN: f64 = 1.15;
@@ -216,8 +216,8 @@ impl CostTable {
         CostRecord { verify: cells.collect(), draft_step: self.step.middle() }
     }
 
-    /// Takes in what was stored; cells that make no sense are left out. A cell counts for fewer than half of the
-    /// rounds of a median, so that this machine's own rounds outvote it soon.
+    /// Takes in what was stored; cells that make no sense are left out. A cell counts as one round: it is
+    /// outvoted by two of this machine's own, and no batch is padded on its word alone.
     pub fn import(&mut self, record: &CostRecord) {
         for cell in &record.verify {
             let width = cell.width as usize;
@@ -225,9 +225,7 @@ impl CostTable {
                 continue;
             }
             let depth = DEPTHS.iter().rposition(|&from| cell.context >= from).unwrap_or(0);
-            for _ in 0..(cell.rounds as usize).clamp(1, ROUNDS / 2) {
-                self.verify[depth][width].push(cell.seconds);
-            }
+            self.verify[depth][width].push(cell.seconds);
             if width == 1 {
                 (0..(cell.rounds as usize).min(PLAIN_ROUNDS)).for_each(|_| self.plain.push(cell.seconds));
             }

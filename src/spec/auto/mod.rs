@@ -22,6 +22,7 @@ mod calibration;
 mod costs;
 mod meter;
 mod outlook;
+mod padding;
 mod recent;
 mod schedule;
 mod value;
@@ -34,6 +35,7 @@ pub use costs::{CostRecord, VerifyCost};
 use costs::{CostTable, PLAIN_ROUNDS, WIDEST};
 use meter::{Earnings, Window};
 use outlook::Outlook;
+use padding::padded_widths;
 use schedule::Schedule;
 use value::Prospects;
 
@@ -201,9 +203,9 @@ impl AutoLength {
     /// Brings everything known into one place for this round.
     fn look_ahead(&mut self, room: usize) {
         let relative = self.costs.relative();
-        self.prospects.verify = relative.verify;
-        for (width, time) in self.prospects.verify.iter_mut().enumerate() {
-            *time += if width == self.last_width { 0.0 } else { CHANGE_OF_WIDTH };
+        // What a batch takes at the width it would be decoded at.
+        for (time, width) in self.prospects.verify.iter_mut().zip(padded_widths(&self.costs, room + 1)) {
+            *time = relative.verify[width] + if width == self.last_width { 0.0 } else { CHANGE_OF_WIDTH };
         }
         self.prospects.step = relative.step;
         self.prospects.acceptance = *self.calibration.bins();
@@ -302,7 +304,7 @@ impl AutoLength {
 
     /// Sets the waiting times after a round; `plain` is what a batch of one was expected to take.
     fn reschedule(&mut self, outcome: &RoundOutcome<'_>, plain: Option<f64>) {
-        if outcome.guesses.is_empty() {
+        if outcome.width == 1 {
             let ratio = plain.map_or(1.0, |plain| outcome.verify_time.as_secs_f64() / plain);
             self.schedule.after_narrow(ratio, outcome.allowed == 0 && self.on);
         } else {
@@ -347,21 +349,25 @@ impl DraftPolicy for AutoLength {
         Some(floor.max(self.p_min))
     }
 
+    fn batch_width(&self, guesses: usize, widest: usize) -> usize {
+        padded_widths(&self.costs, widest).get(guesses + 1).copied().unwrap_or(guesses + 1)
+    }
+
     fn observe(&mut self, outcome: &RoundOutcome<'_>) {
         let guesses = outcome.guesses.len();
         // A draft that ended early although one more guess was wanted: that one was made, and cut.
         let cut = if guesses < outcome.allowed { self.floor(outcome.guesses) } else { None };
         let steps = guesses + usize::from(cut.is_some());
         let plain = self.costs.measured(1);
-        self.costs.observe(guesses + 1, outcome.verify_time, steps, outcome.draft_time, outcome.context);
+        self.costs.observe(outcome.width, outcome.verify_time, steps, outcome.draft_time, outcome.context);
         self.learn_from_guesses(outcome, cut);
         self.reschedule(outcome, plain);
-        self.last_width = guesses + 1;
+        self.last_width = outcome.width;
         let tokens = outcome.accepted as f64 + 1.0;
         self.window.push(tokens, outcome.draft_time.as_secs_f64() + outcome.verify_time.as_secs_f64());
         if self.purpose == Purpose::Work && outcome.allowed > 0 {
             let relative = self.costs.relative();
-            let time = relative.verify[(guesses + 1).min(WIDEST)] + steps as f64 * relative.step;
+            let time = relative.verify[outcome.width.min(WIDEST)] + steps as f64 * relative.step;
             self.working.add(tokens, time, guesses as f64);
         }
     }

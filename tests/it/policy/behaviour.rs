@@ -13,7 +13,7 @@ use crate::fakes::{FakeDrafter, Habit, Script, Task};
 use super::play::{Played, Scene};
 use super::scene;
 use super::texts::{CODE_THEN_NOISE, NOISE_THEN_CODE, STATIONARY};
-use super::worlds::{Noise, WORLDS};
+use super::worlds::{Noise, STAIRCASE, WORLDS};
 
 /// Rounds after `change` until guesses make up what they make up in the long run, on average over seeds.
 fn rounds_to_react(scene: Scene, change: usize, reacted: impl Fn(&Played) -> bool) -> f64 {
@@ -82,8 +82,10 @@ fn observe(
     verify_time: Duration,
 ) {
     let tested = (accepted + 1).min(guesses.len());
-    let context = u32::MAX;
-    policy.observe(&RoundOutcome { allowed, guesses, tested, accepted, draft_time, verify_time, context });
+    let (width, context) = (guesses.len() + 1, u32::MAX);
+    let outcome =
+        RoundOutcome { allowed, guesses, tested, accepted, width, draft_time, verify_time, context };
+    policy.observe(&outcome);
 }
 
 #[test]
@@ -229,6 +231,21 @@ fn a_fixed_length_played_round_by_round_takes_the_time_of_the_formula() {
             .sum();
         assert!((played / scene.fixed(length, 3) - 1.0).abs() < 1e-9);
     }
+}
+
+/// Four tokens take less time than two or three: a short draft is decoded as four, once that is known.
+#[test]
+fn short_drafts_are_padded_where_a_wider_batch_is_cheaper() {
+    let mut widths = [0; 18];
+    for scene in (Scene { tokens: 1000, ..scene(STAIRCASE, STATIONARY[1]) }).seeds(4) {
+        scene.play(&mut AutoLength::new(), &mut |played| {
+            if played.token > 100 && (1..4).contains(&played.guesses) {
+                widths[played.width] += 1;
+            }
+        });
+    }
+    println!("rounds by width: {widths:?}");
+    assert!(widths[4] > 200 && widths[2] + widths[3] <= widths[4] / 50, "{widths:?}");
 }
 
 /// What deciding and learning cost, per round. Printed, and bounded far above: this machine is shared.

@@ -30,6 +30,7 @@ pub struct Played {
     pub token: usize,
     pub allowed: usize,
     pub guesses: usize,
+    pub width: usize,
 }
 
 impl Scene {
@@ -56,7 +57,7 @@ impl Scene {
             let right = |place: &usize| self.text.right(self.seed, token + place, *place);
             let accepted = (0..guesses.len()).take_while(right).count();
             let tested = (accepted + 1).min(guesses.len());
-            let width = guesses.len() + 1;
+            let width = policy.batch_width(guesses.len(), ROOM + 1).clamp(guesses.len() + 1, ROOM + 1);
             let change = if width == last_width { 0.0 } else { self.world.change };
             let verify = self.world.verify(width) + change + self.noise.context(token);
             let draft = steps as f64 * self.world.step;
@@ -70,11 +71,12 @@ impl Scene {
                 guesses: &guesses,
                 tested,
                 accepted,
+                width,
                 draft_time: duration(draft * real * seen_draft),
                 verify_time: duration(verify * real * seen),
                 context: 100 + token as u32,
             });
-            watch(Played { token, allowed, guesses: guesses.len() });
+            watch(Played { token, allowed, guesses: guesses.len(), width });
             token += accepted + 1;
             last_width = width;
             round += 1;

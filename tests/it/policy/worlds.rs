@@ -83,6 +83,31 @@ pub const WORLDS: [World; 7] = [
     },
 ];
 
+/// Measured here on the shape of the 26B A4B, d = 0.10: four tokens take less time than two, and so on by fours.
+pub const STAIRCASE: World = World {
+    name: "26B here",
+    plain: 0.217,
+    verify: &[
+        (1, 1.0),
+        (2, 1.33),
+        (3, 1.64),
+        (4, 1.18),
+        (5, 1.55),
+        (6, 1.85),
+        (7, 2.2),
+        (8, 1.55),
+        (9, 1.92),
+        (11, 2.57),
+        (12, 1.92),
+        (13, 2.29),
+        (15, 2.94),
+        (16, 2.29),
+        (17, 2.66),
+    ],
+    step: 0.10,
+    change: 0.01,
+};
+
 impl World {
     /// V(b) / V(1).
     pub fn verify(&self, width: usize) -> f64 {
