@@ -55,10 +55,10 @@ pub struct Forced<'a, 'm> {
 impl Target for Forced<'_, '_> {
     type Error = LlamaError;
 
-    fn verify(&mut self, last: TokenId, guesses: &[TokenId]) -> Result<(), LlamaError> {
+    fn verify(&mut self, last: TokenId, guesses: &[TokenId], padding: usize) -> Result<(), LlamaError> {
         // The guess in place `i` stands `i + 1` after the last token, which the cache does not hold yet.
         let first = u64::from(self.machine.context().length()) + 1;
-        self.machine.verify(last, guesses)?;
+        self.machine.verify(last, guesses, padding)?;
         self.forcing.bent = guesses.len();
         for (place, guess) in guesses.iter().enumerate() {
             if self.forcing.rows.len() <= place {

@@ -96,7 +96,7 @@ impl Laboratory<'_, '_> {
                 steps.push((clock.elapsed() - began) / u32::try_from(made.max(1)).unwrap_or(1));
             }
             let began = clock.elapsed();
-            self.target.verify(tokens[context], &tokens[context + 1..context + width])?;
+            self.target.verify(tokens[context], &tokens[context + 1..context + width], 0)?;
             for place in 0..width {
                 let text = &tokens[..=context + place];
                 let _ = sampler.draw(self.target.row(place), text, Position(0).plus(text.len()));
