@@ -21,3 +21,4 @@ pub mod sampling;
 pub mod spec;
 pub mod token;
 pub mod tui;
+pub mod tuning;

@@ -38,6 +38,8 @@ pub enum Command {
     Run(RunArgs),
     /// Measure a pair on this machine: every draft length, the automatic one, and plain decoding, taking turns.
     Bench(BenchArgs),
+    /// Find the best settings for a pair on this machine, and store them for the next starts.
+    Tune(TuneArgs),
     /// Show what is in a GGUF file: metadata and tensors.
     Inspect(InspectArgs),
     /// List the models on this machine, and which drafter belongs to which.
@@ -155,6 +157,30 @@ pub struct BenchArgs {
     pub shared: Shared,
 }
 
+/// `slipstream tune`.
+#[derive(Debug, Args)]
+pub struct TuneArgs {
+    /// A GGUF file, `pocket`, or a name from `slipstream list`.
+    #[arg(value_name = "MODEL")]
+    pub positional: Option<String>,
+    /// Find out, too, which type of cache is faster (q8_0 can change the text by a rounding; without this the type in
+    /// use is kept).
+    #[arg(long)]
+    pub try_kv_types: bool,
+    /// Times that each batch width is gone through.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub repeats: u32,
+    /// Show what was found, and store nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
+    /// The rest.
+    #[command(flatten)]
+    pub shared: Shared,
+}
+
 /// `slipstream inspect`.
 #[derive(Debug, Args)]
 pub struct InspectArgs {
@@ -225,9 +251,9 @@ pub struct ModelArgs {
     /// Layers on the GPU: a number, or `auto` for all that fit.
     #[arg(long, env = "SLIPSTREAM_GPU_LAYERS", value_name = "N|auto", default_value = "auto")]
     pub gpu_layers: String,
-    /// Element type of the cache.
-    #[arg(long, env = "SLIPSTREAM_KV_TYPE", default_value = "f16")]
-    pub kv_type: KvTypeArg,
+    /// Element type of the cache [default: f16].
+    #[arg(long, env = "SLIPSTREAM_KV_TYPE")]
+    pub kv_type: Option<KvTypeArg>,
     /// Read the files instead of mapping them into memory.
     #[arg(long, env = "SLIPSTREAM_NO_MMAP")]
     pub no_mmap: bool,

@@ -3,13 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use etcetera::BaseStrategy as _;
-
 fn file() -> Option<PathBuf> {
-    if let Some(folder) = std::env::var_os("SLIPSTREAM_DATA") {
-        return Some(PathBuf::from(folder).join("last-model"));
-    }
-    Some(etcetera::choose_base_strategy().ok()?.data_dir().join("slipstream/last-model"))
+    Some(super::machine::data_folder()?.join("last-model"))
 }
 
 /// Stands for the built-in pair, whose files change their names with every version of it.

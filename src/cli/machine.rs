@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use etcetera::BaseStrategy as _;
 use sysinfo::System;
 
 use crate::models::Places;
@@ -12,6 +13,8 @@ use crate::models::Places;
 pub struct Machine {
     /// Cores, hyper-threads not counted: a second thread on a core does not help a program that waits for memory.
     pub physical_cores: u32,
+    /// What the system calls processors: hyper-threads too.
+    pub logical_cores: u32,
     /// Bytes of memory that programs can still have.
     pub available_bytes: u64,
     /// Bytes of memory.
@@ -33,6 +36,7 @@ impl Machine {
         let physical = System::physical_core_count().unwrap_or(logical).min(logical);
         Machine {
             physical_cores: u32::try_from(physical.max(1)).unwrap_or(1),
+            logical_cores: u32::try_from(logical.max(1)).unwrap_or(1),
             available_bytes,
             total_bytes,
             home: etcetera::home_dir().ok(),
@@ -45,6 +49,15 @@ impl Machine {
     pub fn places(&self) -> Places<'static> {
         Places { variable: &variable, home: self.home.clone(), current_dir: self.current_dir.clone() }
     }
+}
+
+/// Where the program keeps what it has found out: `SLIPSTREAM_DATA`, else the system's place for data of programs.
+#[must_use]
+pub fn data_folder() -> Option<PathBuf> {
+    if let Some(folder) = std::env::var_os("SLIPSTREAM_DATA") {
+        return Some(PathBuf::from(folder));
+    }
+    Some(etcetera::choose_base_strategy().ok()?.data_dir().join("slipstream"))
 }
 
 /// The processor's name, where the system tells it.

@@ -17,6 +17,8 @@ mod printer;
 mod report;
 mod run;
 mod settings;
+mod tune;
+mod tuned;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -37,6 +39,7 @@ pub fn main(started: Instant) -> u8 {
     let as_json = match &cli.command {
         Some(Command::Run(run)) => run.json || run.jsonl,
         Some(Command::Bench(bench)) => bench.json,
+        Some(Command::Tune(tune)) => tune.json,
         Some(Command::Inspect(inspect)) => inspect.json,
         Some(Command::List(output) | Command::Doctor(output)) => output.json,
         _ => false,
@@ -50,6 +53,7 @@ pub fn main(started: Instant) -> u8 {
         Some(Command::Run(run)) => run::run(&run, &machine, started),
         Some(Command::Bench(bench)) if bench.exact => exact::run(&bench, &machine),
         Some(Command::Bench(bench)) => bench::run(&bench, &machine),
+        Some(Command::Tune(tune)) => tune::run(&tune, &machine),
         Some(Command::Inspect(inspect)) => inspect::run(&inspect),
         Some(Command::List(output)) => list::run(&output, &machine),
         Some(Command::Doctor(output)) => doctor::run(&output, &machine),

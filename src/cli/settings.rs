@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::args::{DraftArgs, DrafterKind, KvTypeArg, ModelArgs, SamplingArgs, Shared};
 use super::machine::Machine;
-use super::{last, pocket};
+use super::{last, pocket, tuned};
 use crate::engine::{DrafterPlan, EngineSettings, LONGEST_DRAFT};
 use crate::error::{Kind, Problem};
 use crate::gguf::GgmlType;
@@ -51,6 +51,27 @@ struct Chosen {
 /// # Errors
 /// Whatever is wrong with the options, the files, or the memory they need.
 pub fn resolve(positional: Option<&str>, shared: &Shared, machine: &Machine) -> Result<Settings, Problem> {
+    resolve_with(positional, shared, machine, true)
+}
+
+/// As `resolve`, without what an earlier `tune` has found.
+///
+/// # Errors
+/// As `resolve`.
+pub fn resolve_untuned(
+    positional: Option<&str>,
+    shared: &Shared,
+    machine: &Machine,
+) -> Result<Settings, Problem> {
+    resolve_with(positional, shared, machine, false)
+}
+
+fn resolve_with(
+    positional: Option<&str>,
+    shared: &Shared,
+    machine: &Machine,
+    use_tuned: bool,
+) -> Result<Settings, Problem> {
     let model = &shared.model;
     if let (Some(first), Some(second)) = (positional, model.model.as_deref())
         && first != second
@@ -71,8 +92,29 @@ pub fn resolve(positional: Option<&str>, shared: &Shared, machine: &Machine) -> 
         check_log(log)?;
     }
     let chosen = choose_files(name, model, machine)?;
-    let context = context(&chosen, model, machine)?;
-    let threads = model.threads.unwrap_or(machine.physical_cores);
+    let gpu_layers = gpu_layers(&model.gpu_layers)?;
+    let tuned =
+        if use_tuned { tuned::find(&chosen.target.path, &chosen.plan, gpu_layers, machine) } else { None };
+    let stored_type = tuned.as_ref().filter(|tuned| tuned.kv_type_chosen).map(|tuned| tuned.kv_type.as_str());
+    let kv_type = match model.kv_type {
+        Some(KvTypeArg::F16) => KvType::F16,
+        Some(KvTypeArg::Q8_0) => KvType::Q8_0,
+        None if stored_type == Some(KvType::Q8_0.name()) => KvType::Q8_0,
+        None => KvType::F16,
+    };
+    let context = context(&chosen, model, kv_type, machine)?;
+    let stored = tuned.as_ref();
+    let threads = model.threads.or(stored.map(|tuned| tuned.threads)).unwrap_or(machine.physical_cores);
+    let threads_batch =
+        model.threads_batch.or(stored.map(|tuned| tuned.threads_batch).filter(|_| model.threads.is_none()));
+    let threads_draft =
+        model.threads_draft.or(stored.map(|tuned| tuned.threads_draft).filter(|_| model.threads.is_none()));
+    let (threads_batch, threads_draft) = (threads_batch.unwrap_or(threads), threads_draft.unwrap_or(threads));
+    // Costs hold for what they were measured with.
+    let costs = tuned.filter(|tuned| {
+        (tuned.threads, tuned.threads_batch, tuned.threads_draft) == (threads, threads_batch, threads_draft)
+            && tuned.kv_type == kv_type.name()
+    });
     let speculation = speculation(&shared.draft)?;
     let remembered_as =
         if chosen.built_in { PathBuf::from(last::POCKET) } else { chosen.target.path.clone() };
@@ -84,19 +126,16 @@ pub fn resolve(positional: Option<&str>, shared: &Shared, machine: &Machine) -> 
         pairing: chosen.reason,
         context,
         threads,
-        threads_batch: model.threads_batch.unwrap_or(threads),
-        threads_draft: model.threads_draft.unwrap_or(threads),
+        threads_batch,
+        threads_draft,
         micro_batch: MICRO_BATCH,
-        kv_type: match model.kv_type {
-            KvTypeArg::F16 => KvType::F16,
-            KvTypeArg::Q8_0 => KvType::Q8_0,
-        },
-        gpu_layers: gpu_layers(&model.gpu_layers)?,
+        kv_type,
+        gpu_layers,
         mmap: !model.no_mmap,
         keeps_ways_back: false,
         template: shared.reply.chat_template.as_deref().map(template).transpose()?,
         speculation,
-        costs: None,
+        costs: costs.map(|tuned| tuned.costs),
         forced_acceptance: None,
         log: model.log.clone(),
     };
@@ -290,7 +329,7 @@ fn given_drafter(
 }
 
 /// The context length: as asked and as far as memory goes.
-fn context(chosen: &Chosen, args: &ModelArgs, machine: &Machine) -> Result<u32, Problem> {
+fn context(chosen: &Chosen, args: &ModelArgs, kv_type: KvType, machine: &Machine) -> Result<u32, Problem> {
     let available = (machine.available_bytes as f64 * MEMORY_SHARE) as u64;
     let trained = chosen.target.facts.context_length.unwrap_or(DEFAULT_CONTEXT);
     let wanted = args.ctx.unwrap_or_else(|| DEFAULT_CONTEXT.min(trained.max(1)));
@@ -298,9 +337,9 @@ fn context(chosen: &Chosen, args: &ModelArgs, machine: &Machine) -> Result<u32, 
         context: wanted,
         micro_batch: MICRO_BATCH,
         outputs: LONGEST_DRAFT as u32 + 1,
-        kv_type: match args.kv_type {
-            KvTypeArg::F16 => GgmlType::F16,
-            KvTypeArg::Q8_0 => GgmlType::Q8_0,
+        kv_type: match kv_type {
+            KvType::F16 => GgmlType::F16,
+            KvType::Q8_0 => GgmlType::Q8_0,
         },
     };
     let drafter = chosen.drafter.as_ref();

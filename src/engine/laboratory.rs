@@ -31,7 +31,7 @@ pub struct Laboratory<'a, 'm> {
 }
 
 impl Laboratory<'_, '_> {
-    /// Makes an experiment. The cache is empty afterwards where the experiment used it.
+    /// Makes an experiment. Where it fails, the cache is not to be trusted.
     ///
     /// # Errors
     /// The machines'.
@@ -43,12 +43,7 @@ impl Laboratory<'_, '_> {
                 self.set_threads(*threads);
                 Ok(Finding::Done)
             }
-            Experiment::Time(timing) => {
-                let finding = self.time(timing);
-                self.target.context().clear();
-                *self.session = Session::default();
-                finding
-            }
+            Experiment::Time(timing) => self.time(timing),
         }
     }
 
@@ -57,11 +52,10 @@ impl Laboratory<'_, '_> {
         self.draft_threads.set(threads.draft);
     }
 
-    /// Empties the cache, then decodes `tokens` into it.
+    /// Makes the cache hold `tokens`, of which the last is always decoded again: its hidden row is wanted.
     fn read(&mut self, tokens: &[TokenId]) -> Result<(), LlamaError> {
         let context = self.target.context();
-        context.clear();
-        *self.session = Session::default();
+        self.session.reuse(context, tokens);
         let last = self.session.read(context, tokens, None, &mut |_| true)?;
         self.target.take_hidden(last.unwrap_or(0));
         Ok(())

@@ -115,7 +115,11 @@ fn serve(
                 };
                 let event = match laboratory.run(&experiment) {
                     Ok(finding) => Event::Found(finding),
-                    Err(error) => Event::Failed(failure(&error, false)),
+                    Err(error) => {
+                        target_machine.context().clear();
+                        session = Session::default();
+                        Event::Failed(failure(&error, false))
+                    }
                 };
                 let _ = events.send(event);
                 continue;

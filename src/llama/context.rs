@@ -36,6 +36,17 @@ pub enum KvType {
     Q8_0,
 }
 
+impl KvType {
+    /// Its name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            KvType::F16 => "f16",
+            KvType::Q8_0 => "q8_0",
+        }
+    }
+}
+
 /// How to create a context.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContextSettings {

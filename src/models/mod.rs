@@ -13,6 +13,7 @@
 //! | `choose.rs` | [`choose`]: the best of several drafters, with the reason in words |
 //! | `beside.rs` | [`candidates_beside`]: the files around a target |
 //! | `find.rs` | [`find_models`]: the caches of this and other programs |
+//! | `fingerprint.rs` | [`fingerprint()`]: which file this is, without reading all of it |
 //! | `walk.rs` | listing folders, with limits |
 //! | `memory.rs` | [`MemoryEstimate`]: bytes needed, item by item |
 
@@ -20,6 +21,7 @@ mod architecture;
 mod beside;
 mod choose;
 mod find;
+mod fingerprint;
 mod identify;
 mod memory;
 mod pair;
@@ -30,6 +32,7 @@ pub use architecture::{is_known_architecture, purpose};
 pub use beside::{Candidate, Candidates, Distance, Unreadable, candidates_beside};
 pub use choose::{Choice, choose};
 pub use find::{FoundModel, FoundModels, Places, SearchRoot, Store, best_pair, find_models, search_roots};
+pub use fingerprint::fingerprint;
 pub use identify::{
     Facts, ModelError, ModelFile, PerLayer, RecommendedSampling, Role, Vocabulary, identify, read_header,
     read_model, target_only,
