@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::args::{DraftArgs, DrafterKind, KvTypeArg, ModelArgs, SamplingArgs, Shared};
+use super::config::{Origin, Origins};
 use super::machine::Machine;
 use super::{last, pocket};
 use crate::engine::{DrafterPlan, EngineSettings, LONGEST_DRAFT};
@@ -32,8 +33,14 @@ pub struct Settings {
     pub sampling: SamplingSettings,
     /// Most guesses a round.
     pub n_max: u32,
+    /// The kind of drafter that was looked for.
+    pub drafter_kind: DrafterKind,
+    /// Whether `--greedy` set the temperature.
+    pub greedy: bool,
     /// What to open next time nothing is named: the file, or the built-in pair's name.
     pub remembered_as: PathBuf,
+    /// Where each of the options comes from.
+    pub origins: Origins,
 }
 
 /// The files of a pair, read and judged.
@@ -52,14 +59,20 @@ struct Chosen {
 /// Whatever is wrong with the options, the files, or the memory they need.
 pub fn resolve(positional: Option<&str>, shared: &Shared, machine: &Machine) -> Result<Settings, Problem> {
     let model = &shared.model;
-    if let (Some(first), Some(second)) = (positional, model.model.as_deref())
+    let mut origins = shared.origins.clone();
+    // An empty variable names nothing.
+    let option = model.model.as_deref().filter(|name| is_flag(&origins, "model") || !name.is_empty());
+    if let (Some(first), Some(second)) = (positional, option)
+        && is_flag(&origins, "model")
         && first != second
     {
         let message = format!("two models were given: {first} and --model {second}");
         return Err(Problem::new(Kind::Usage, message, "give one of them"));
     }
-    let from_environment = std::env::var("SLIPSTREAM_MODEL").ok().filter(|name| !name.is_empty());
-    let name = positional.or(model.model.as_deref()).or(from_environment.as_deref());
+    if positional.is_some() {
+        origins.note("model", Origin::Flag);
+    }
+    let name = positional.or(option);
     if name.is_some_and(|name| name.trim().is_empty()) {
         return Err(Problem::new(
             Kind::Usage,
@@ -70,7 +83,8 @@ pub fn resolve(positional: Option<&str>, shared: &Shared, machine: &Machine) -> 
     if let Some(log) = &model.log {
         check_log(log)?;
     }
-    let chosen = choose_files(name, model, machine)?;
+    let drafter_kind = drafter_kind(model, &mut origins);
+    let chosen = choose_files(name, model, drafter_kind, machine)?;
     let context = context(&chosen, model, machine)?;
     let threads = model.threads.unwrap_or(machine.physical_cores);
     let speculation = speculation(&shared.draft)?;
@@ -90,28 +104,45 @@ pub fn resolve(positional: Option<&str>, shared: &Shared, machine: &Machine) -> 
             KvTypeArg::F16 => KvType::F16,
             KvTypeArg::Q8_0 => KvType::Q8_0,
         },
-        gpu_layers: gpu_layers(&model.gpu_layers)?,
+        gpu_layers: gpu_layers(&model.gpu_layers).map_err(|reason| {
+            let message = format!("--gpu-layers {}: {reason}", model.gpu_layers);
+            Problem::new(Kind::Usage, message, "leave it out for `auto`")
+        })?,
         mmap: !model.no_mmap,
         keeps_ways_back: false,
         template: shared.reply.chat_template.as_deref().map(template).transpose()?,
         speculation,
         log: model.log.clone(),
     };
-    let sampling = sampling(&shared.sampling, &chosen.target);
-    Ok(Settings { engine, sampling, n_max: shared.draft.n_max, remembered_as })
+    let greedy = greedy(&shared.sampling, &mut origins);
+    let sampling = sampling(&shared.sampling, greedy, &chosen.target, &mut origins);
+    let n_max = shared.draft.n_max;
+    Ok(Settings { engine, sampling, n_max, drafter_kind, greedy, remembered_as, origins })
 }
 
-fn gpu_layers(text: &str) -> Result<Option<u32>, Problem> {
+fn is_flag(origins: &Origins, option: &str) -> bool {
+    origins.get(option) == Origin::Flag
+}
+
+/// The kind of drafter. A drafter named in a stronger place than the kind (a flag over the config file) is its own kind.
+fn drafter_kind(args: &ModelArgs, origins: &mut Origins) -> DrafterKind {
+    let drafter = origins.get("drafter");
+    if origins.get("drafter-kind") <= drafter {
+        return args.drafter_kind;
+    }
+    origins.note("drafter-kind", Origin::Default);
+    DrafterKind::Auto
+}
+
+/// `--gpu-layers`: a number, or `None` for all that fit.
+///
+/// # Errors
+/// What was expected, where it is neither a number nor `auto`.
+pub fn gpu_layers(text: &str) -> Result<Option<u32>, String> {
     if text == "auto" {
         return Ok(None);
     }
-    text.parse().map(Some).map_err(|_| {
-        Problem::new(
-            Kind::Usage,
-            format!("--gpu-layers {text}: expected a number or `auto`"),
-            "leave it out for `auto`",
-        )
-    })
+    text.parse().map(Some).map_err(|_| "expected a number or `auto`".to_owned())
 }
 
 /// `--draft` and its companions.
@@ -119,26 +150,38 @@ fn gpu_layers(text: &str) -> Result<Option<u32>, Problem> {
 /// # Errors
 /// Where it is neither a word it knows nor a number within reach.
 pub fn speculation(draft: &DraftArgs) -> Result<Speculation, Problem> {
-    let length = match draft.draft.as_str() {
-        "off" | "0" => DraftLength::Off,
-        "on" => DraftLength::Fixed(draft.n_max),
-        "auto" => DraftLength::Auto(draft.n_max),
-        number => match number.parse::<u32>() {
-            Ok(length) if length as usize <= LONGEST_DRAFT => DraftLength::Fixed(length),
-            _ => {
-                let message = format!(
-                    "--draft {number}: expected auto, on, off, or a number from 0 to {LONGEST_DRAFT}"
-                );
-                return Err(Problem::new(Kind::Usage, message, "the best lengths are small: try 2 or 3"));
-            }
-        },
-    };
+    let length = draft_length(&draft.draft, draft.n_max).map_err(|reason| {
+        Problem::new(Kind::Usage, format!("--draft {}: {reason}", draft.draft), "see `slipstream run --help`")
+    })?;
     Ok(Speculation { length, p_min: draft.p_min })
+}
+
+/// `--draft`, where `auto` and `on` go up to `n_max`.
+///
+/// # Errors
+/// What was expected, where it is neither a word it knows nor a number within reach.
+pub fn draft_length(text: &str, n_max: u32) -> Result<DraftLength, String> {
+    match text {
+        "off" | "0" => Ok(DraftLength::Off),
+        "on" => Ok(DraftLength::Fixed(n_max)),
+        "auto" => Ok(DraftLength::Auto(n_max)),
+        number => match number.parse::<u32>() {
+            Ok(length) if length as usize <= LONGEST_DRAFT => Ok(DraftLength::Fixed(length)),
+            _ => Err(format!(
+                "expected auto, on, off, or a number from 0 to {LONGEST_DRAFT} (the best are small: try 2 or 3)"
+            )),
+        },
+    }
 }
 
 /// Which files: the named model, else the last used pair, else the best pair here, else the built-in one; and
 /// the drafter that goes with it.
-fn choose_files(name: Option<&str>, args: &ModelArgs, machine: &Machine) -> Result<Chosen, Problem> {
+fn choose_files(
+    name: Option<&str>,
+    args: &ModelArgs,
+    kind: DrafterKind,
+    machine: &Machine,
+) -> Result<Chosen, Problem> {
     let mut known_drafter = Known::Nothing;
     let path = match name {
         Some("pocket") => built_in(&mut known_drafter)?,
@@ -156,7 +199,7 @@ fn choose_files(name: Option<&str>, args: &ModelArgs, machine: &Machine) -> Resu
     let target = read_model(&path).map_err(file_problem)?;
     target_only(&target).map_err(file_problem)?;
     let built_in = matches!(known_drafter, Known::BuiltIn(_));
-    let (drafter, plan, reason) = choose_drafter(&target, args, known_drafter)?;
+    let (drafter, plan, reason) = choose_drafter(&target, &args.drafter, kind, known_drafter)?;
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let name = target.facts.name.clone().filter(|name| !name.is_empty()).unwrap_or(stem);
     Ok(Chosen { target, drafter, plan, reason, name, built_in })
@@ -228,17 +271,18 @@ fn named(name: &str, machine: &Machine, known: &mut Known) -> Result<PathBuf, Pr
 
 fn choose_drafter(
     target: &ModelFile,
-    args: &ModelArgs,
+    drafter: &str,
+    kind: DrafterKind,
     known: Known,
 ) -> Result<(Option<ModelFile>, DrafterPlan, String), Problem> {
-    if args.drafter_kind == DrafterKind::Lookup {
+    if kind == DrafterKind::Lookup {
         return Ok((None, DrafterPlan::Lookup, "Look-up was asked for".to_owned()));
     }
-    match args.drafter.as_str() {
+    match drafter {
         "" => Err(Problem::new(Kind::Usage, "the drafter's name is empty", "give a file, `auto`, or `none`")),
         "none" => Ok((None, DrafterPlan::None, "no drafter was asked for".to_owned())),
         "auto" => auto_drafter(target, known),
-        path => given_drafter(target, Path::new(path), args.drafter_kind),
+        path => given_drafter(target, Path::new(path), kind),
     }
 }
 
@@ -340,17 +384,39 @@ fn check_log(path: &Path) -> Result<(), Problem> {
     opened.map(|_| ()).map_err(|error| failed(error.to_string()))
 }
 
-/// Flags, then the model's own recommendation, then the defaults.
-fn sampling(args: &SamplingArgs, target: &ModelFile) -> SamplingSettings {
+/// Whether `--greedy` sets the temperature: unless a `--temp` from a stronger place was given. Notes the origin of both.
+fn greedy(args: &SamplingArgs, origins: &mut Origins) -> bool {
+    let (wish, temperature) = (origins.get("greedy"), origins.get("temp"));
+    let wins = args.greedy && (args.temp.is_none() || wish <= temperature);
+    if wins {
+        origins.note("temp", wish);
+    } else if args.greedy {
+        origins.note("greedy", temperature);
+    }
+    wins
+}
+
+/// What was given, then the model's own recommendation, then the defaults.
+fn sampling(
+    args: &SamplingArgs,
+    greedy: bool,
+    target: &ModelFile,
+    origins: &mut Origins,
+) -> SamplingSettings {
     let own = &target.facts.sampling;
     let base = SamplingSettings::default();
-    let temperature = if args.greedy { Some(0.0) } else { args.temp };
+    let temperature = if greedy { Some(0.0) } else { args.temp };
     SamplingSettings {
-        temperature: temperature.or(own.temperature).unwrap_or(base.temperature),
-        top_k: args.top_k.or(own.top_k).unwrap_or(base.top_k),
-        top_p: args.top_p.or(own.top_p).unwrap_or(base.top_p),
-        min_p: args.min_p.or(own.min_p).unwrap_or(base.min_p),
-        repeat_penalty: args.repeat_penalty.or(own.repeat_penalty).unwrap_or(base.repeat_penalty),
+        temperature: origins.settle("temp", temperature, own.temperature, base.temperature),
+        top_k: origins.settle("top-k", args.top_k, own.top_k, base.top_k),
+        top_p: origins.settle("top-p", args.top_p, own.top_p, base.top_p),
+        min_p: origins.settle("min-p", args.min_p, own.min_p, base.min_p),
+        repeat_penalty: origins.settle(
+            "repeat-penalty",
+            args.repeat_penalty,
+            own.repeat_penalty,
+            base.repeat_penalty,
+        ),
         repeat_window: base.repeat_window,
         seed: args.seed.unwrap_or_else(super::machine::fresh_seed),
     }
