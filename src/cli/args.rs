@@ -157,7 +157,7 @@ pub enum ConfigCommand {
     /// Print where the config file lies, or would lie.
     Path(OutputArgs),
     /// Print every setting as `run` would use it, in the form of the config file.
-    Show(ShowArgs),
+    Show(Box<ShowArgs>),
 }
 
 /// `slipstream config show`.

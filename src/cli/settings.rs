@@ -126,11 +126,10 @@ fn is_flag(origins: &Origins, option: &str) -> bool {
 
 /// The kind of drafter. A drafter named in a stronger place than the kind (a flag over the config file) is its own kind.
 fn drafter_kind(args: &ModelArgs, origins: &mut Origins) -> DrafterKind {
-    let drafter = origins.get("drafter");
-    if origins.get("drafter-kind") <= drafter {
+    if origins.get("drafter-kind") <= origins.get("drafter") {
         return args.drafter_kind;
     }
-    origins.note("drafter-kind", Origin::Default);
+    origins.follow("drafter-kind", "drafter");
     DrafterKind::Auto
 }
 
@@ -389,9 +388,9 @@ fn greedy(args: &SamplingArgs, origins: &mut Origins) -> bool {
     let (wish, temperature) = (origins.get("greedy"), origins.get("temp"));
     let wins = args.greedy && (args.temp.is_none() || wish <= temperature);
     if wins {
-        origins.note("temp", wish);
+        origins.follow("temp", "greedy");
     } else if args.greedy {
-        origins.note("greedy", temperature);
+        origins.follow("greedy", "temp");
     }
     wins
 }

@@ -145,6 +145,10 @@ impl Place<'_> {
             Err(self.problem(&at, &what, &help))
         };
         let values = match value.get_ref() {
+            DeValue::Table(_) => {
+                let what = format!("`{name}` is a table, and the file has none");
+                return Err(self.problem(&at, &what, "write one `name = value` a line"));
+            }
             DeValue::Boolean(value) if is_flag => return Ok(vec![value.to_string()]),
             _ if is_flag => return refuse("expected true or false".to_owned()),
             DeValue::Array(array) if matches!(option.get_action(), ArgAction::Append) => {

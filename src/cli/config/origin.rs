@@ -27,7 +27,14 @@ pub enum Origin {
 
 /// Origins by option. What is not noted is a default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Origins(BTreeMap<String, Origin>);
+pub struct Origins(BTreeMap<String, Decision>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Decision {
+    origin: Origin,
+    /// The option that was given: another one, where that implies a value (`--greedy` a temperature).
+    by: String,
+}
 
 impl Origins {
     /// Of the options of the innermost command in `matches`, which were parsed with the values of `file` as the
@@ -59,22 +66,28 @@ impl Origins {
     /// Where the value of an option comes from.
     #[must_use]
     pub fn get(&self, option: &str) -> Origin {
-        self.0.get(option).copied().unwrap_or(Origin::Default)
+        self.0.get(option).map_or(Origin::Default, |decision| decision.origin)
     }
 
     /// Notes where it comes from.
     pub fn note(&mut self, option: &str, origin: Origin) {
-        self.0.insert(option.to_owned(), origin);
+        self.0.insert(option.to_owned(), Decision { origin, by: option.to_owned() });
+    }
+
+    /// Notes that another option decided it.
+    pub fn follow(&mut self, option: &str, other: &str) {
+        let origin = self.get(other);
+        self.0.insert(option.to_owned(), Decision { origin, by: other.to_owned() });
     }
 
     /// The origin in words.
     #[must_use]
     pub fn in_words(&self, option: &str) -> String {
-        match self.get(option) {
-            Origin::Environment => {
-                format!("environment (SLIPSTREAM_{})", option.replace('-', "_").to_uppercase())
+        match self.0.get(option) {
+            Some(Decision { origin: Origin::Environment, by }) => {
+                format!("environment (SLIPSTREAM_{})", by.replace('-', "_").to_uppercase())
             }
-            other => other.to_string(),
+            _ => self.get(option).to_string(),
         }
     }
 
