@@ -38,14 +38,11 @@ pub fn parse() -> Result<Typed, clap::Error> {
         Ok(file) => (file, None),
         Err(problem) => (ConfigFile::default(), Some(problem)),
     };
-    let mut origins = Origins::of(&matches, &file);
-    if !file.is_empty() {
-        let matches = with_defaults(Cli::command(), &file).try_get_matches()?;
-        cli = Cli::from_arg_matches(&matches)?;
-        origins = Origins::of(&matches, &file);
-    }
+    let matches =
+        if file.is_empty() { matches } else { with_defaults(Cli::command(), &file).try_get_matches()? };
+    let mut cli = Cli::from_arg_matches(&matches)?;
     if let Some(shared) = cli.shared_mut() {
-        shared.origins = origins;
+        shared.origins = Origins::of(&matches, &file);
     }
     Ok(Typed { cli, problem })
 }

@@ -3,13 +3,14 @@
 use serde_json::{Map, Value, json};
 
 use super::Origins;
-use crate::cli::args::{DrafterKind, KvTypeArg, ShowArgs};
+use crate::cli::args::{DrafterKind, ShowArgs};
 use crate::cli::inspect::json_text;
 use crate::cli::machine::Machine;
 use crate::cli::printer;
 use crate::cli::settings::{Settings, resolve};
 use crate::engine::DrafterPlan;
 use crate::error::Problem;
+use crate::llama::KvType;
 
 /// Runs the command. A broken file is told after the settings, which are then those without it.
 ///
@@ -63,9 +64,9 @@ fn values(args: &ShowArgs, settings: &Settings) -> Vec<(&'static str, Value)> {
         ("gpu-layers", engine.gpu_layers.map_or(json!("auto"), |layers| json!(layers))),
         (
             "kv-type",
-            json!(match model.kv_type {
-                KvTypeArg::F16 => "f16",
-                KvTypeArg::Q8_0 => "q8_0",
+            json!(match engine.kv_type {
+                KvType::F16 => "f16",
+                KvType::Q8_0 => "q8_0",
             }),
         ),
         ("no-mmap", json!(!engine.mmap)),
