@@ -96,5 +96,6 @@ fetch_smollm2
 
 BIN="${SLIPSTREAM_BIN:-target/release/slipstream}"
 [[ -x "$BIN" ]] || die "$BIN is missing; build it with: cargo build --release"
-exec env PYTHONDONTWRITEBYTECODE=1 python3 scripts/bench_peer --slipstream "$BIN" --peer "$PEER_DIR/bin" --llama-build "$PEER_BUILD" \
+# What is measured must not depend on the config file of whoever measures.
+exec env SLIPSTREAM_CONFIG=/dev/null PYTHONDONTWRITEBYTECODE=1 python3 scripts/bench_peer --slipstream "$BIN" --peer "$PEER_DIR/bin" --llama-build "$PEER_BUILD" \
   --models "${SLIPSTREAM_BENCH_MODELS:-}" "$@"

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::config::Origins;
+use super::settings::{draft_length, gpu_layers};
+
 /// Gemma 4 with its MTP drafter on your own machine: the same text, faster, and the gain measured.
 #[derive(Debug, Parser)]
 #[command(
@@ -18,7 +21,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
                   slipstream chat pocket                          try it, offline, with the built-in pair\n  \
                   slipstream chat gemma-4-26B-it-Q4_0.gguf        the drafter beside the file is found by itself\n  \
                   slipstream run pocket -p 'What is a lantern?'   one reply to standard output\n  \
-                  slipstream run -p - --json < question.txt       the same with all numbers, as JSON"
+                  slipstream run -p - --json < question.txt       the same with all numbers, as JSON\n\n\
+                  Options that are given every time can stand in a file (`slipstream config path`), one a line, as in \
+                  `threads = 4`. What counts is the flag, else the environment, else the file, else what the model \
+                  recommends, else the default: `slipstream config show --origin`."
 )]
 pub struct Cli {
     /// What to do.
@@ -46,6 +52,12 @@ pub enum Command {
     List(OutputArgs),
     /// Check this machine: processor features in use, memory, devices.
     Doctor(OutputArgs),
+    /// Show the settings in effect and where each comes from, or where the config file lies.
+    Config {
+        /// What to show.
+        #[command(subcommand)]
+        what: ConfigCommand,
+    },
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -70,6 +82,24 @@ pub struct Shared {
     /// The reply.
     #[command(flatten)]
     pub reply: ReplyArgs,
+    /// Where each of them comes from; filled in after parsing (`config::parse`).
+    #[arg(skip)]
+    pub origins: Origins,
+}
+
+impl Cli {
+    /// The options that the environment and the config file take part in, where the command has them.
+    pub fn shared_mut(&mut self) -> Option<&mut Shared> {
+        match &mut self.command {
+            None => Some(&mut self.chat),
+            Some(Command::Chat(chat)) => Some(&mut chat.shared),
+            Some(Command::Run(run)) => Some(&mut run.shared),
+            Some(Command::Bench(bench)) => Some(&mut bench.shared),
+            Some(Command::Tune(tune)) => Some(&mut tune.shared),
+            Some(Command::Config { what: ConfigCommand::Show(show) }) => Some(&mut show.shared),
+            Some(_) => None,
+        }
+    }
 }
 
 /// `slipstream chat`.
@@ -199,6 +229,32 @@ pub struct OutputArgs {
     pub json: bool,
 }
 
+/// `slipstream config`.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Print where the config file lies, or would lie.
+    Path(OutputArgs),
+    /// Print every setting as `run` would use it, in the form of the config file.
+    Show(Box<ShowArgs>),
+}
+
+/// `slipstream config show`.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// A GGUF file, `pocket`, or a name from `slipstream list`.
+    #[arg(value_name = "MODEL")]
+    pub positional: Option<String>,
+    /// Say where each value comes from.
+    #[arg(long)]
+    pub origin: bool,
+    /// Print JSON, always with the origins.
+    #[arg(long)]
+    pub json: bool,
+    /// The rest.
+    #[command(flatten)]
+    pub shared: Shared,
+}
+
 /// Where to look for a drafter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum DrafterKind {
@@ -227,8 +283,8 @@ pub enum KvTypeArg {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Model")]
 pub struct ModelArgs {
-    /// The model, where it is not given as the first argument [env: SLIPSTREAM_MODEL].
-    #[arg(short, long, value_name = "MODEL")]
+    /// The model, where it is not given as the first argument.
+    #[arg(short, long, env = "SLIPSTREAM_MODEL", value_name = "MODEL")]
     pub model: Option<String>,
     /// The drafter: a file, `auto` (found beside the model, by what the files say of themselves), or `none`.
     #[arg(short, long, env = "SLIPSTREAM_DRAFTER", value_name = "FILE|auto|none", default_value = "auto")]
@@ -249,11 +305,11 @@ pub struct ModelArgs {
     #[arg(long, allow_negative_numbers = true, env = "SLIPSTREAM_THREADS_DRAFT", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=512))]
     pub threads_draft: Option<u32>,
     /// Layers on the GPU: a number, or `auto` for all that fit.
-    #[arg(long, env = "SLIPSTREAM_GPU_LAYERS", value_name = "N|auto", default_value = "auto")]
+    #[arg(long, env = "SLIPSTREAM_GPU_LAYERS", value_name = "N|auto", default_value = "auto", value_parser = layers)]
     pub gpu_layers: String,
-    /// Element type of the cache [default: f16].
-    #[arg(long, env = "SLIPSTREAM_KV_TYPE")]
-    pub kv_type: Option<KvTypeArg>,
+    /// Element type of the cache.
+    #[arg(long, env = "SLIPSTREAM_KV_TYPE", default_value = "f16")]
+    pub kv_type: KvTypeArg,
     /// Read the files instead of mapping them into memory.
     #[arg(long, env = "SLIPSTREAM_NO_MMAP")]
     pub no_mmap: bool,
@@ -268,7 +324,7 @@ pub struct ModelArgs {
 pub struct DraftArgs {
     /// Guesses a round: `auto` (as many as pay, by measurement; none where none pays), `on` (always --n-max), `off`, or
     /// a number.
-    #[arg(long, env = "SLIPSTREAM_DRAFT", value_name = "auto|on|off|N", default_value = "auto")]
+    #[arg(long, env = "SLIPSTREAM_DRAFT", value_name = "auto|on|off|N", default_value = "auto", value_parser = draft)]
     pub draft: String,
     /// Most guesses a round for `auto` and `on`.
     #[arg(long, allow_negative_numbers = true, env = "SLIPSTREAM_N_MAX", value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=16))]
@@ -300,7 +356,7 @@ pub struct SamplingArgs {
     /// Fixes the text, whatever the drafter and the draft length [default: a new one each time].
     #[arg(long, allow_negative_numbers = true, env = "SLIPSTREAM_SEED", value_name = "N")]
     pub seed: Option<u64>,
-    /// The same as --temp 0, whatever --temp says.
+    /// The same as --temp 0, whatever a --temp from the same place or a weaker one says.
     #[arg(long, env = "SLIPSTREAM_GREEDY")]
     pub greedy: bool,
 }
@@ -327,6 +383,14 @@ pub struct ReplyArgs {
     /// End the reply before this text (repeatable).
     #[arg(long, value_name = "TEXT")]
     pub stop: Vec<String>,
+}
+
+fn draft(text: &str) -> Result<String, String> {
+    draft_length(text, 1).map(|_| text.to_owned())
+}
+
+fn layers(text: &str) -> Result<String, String> {
+    gpu_layers(text).map(|_| text.to_owned())
 }
 
 fn number(text: &str) -> Result<f32, String> {

@@ -4,6 +4,7 @@
 pub mod args;
 mod bench;
 mod chat;
+mod config;
 mod conversation;
 mod doctor;
 mod exact;
@@ -23,17 +24,17 @@ mod tuned;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::CommandFactory as _;
 
 use crate::error::{Kind, Problem};
-use args::{ChatArgs, Cli, Command};
+use args::{ChatArgs, Cli, Command, ConfigCommand};
 use machine::Machine;
 
 /// Runs the program; `started` is when the process began. Returns the exit code.
 #[must_use]
 pub fn main(started: Instant) -> u8 {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let config::Typed { cli, problem } = match config::parse() {
+        Ok(typed) => typed,
         Err(error) => return usage(&error),
     };
     let as_json = match &cli.command {
@@ -42,9 +43,17 @@ pub fn main(started: Instant) -> u8 {
         Some(Command::Tune(tune)) => tune.json,
         Some(Command::Inspect(inspect)) => inspect.json,
         Some(Command::List(output) | Command::Doctor(output)) => output.json,
+        Some(Command::Config { what: ConfigCommand::Path(output) }) => output.json,
+        Some(Command::Config { what: ConfigCommand::Show(show) }) => show.json,
         _ => false,
     };
     LAST_WORDS_AS_JSON.store(as_json, Ordering::Relaxed);
+    if let Some(problem) = &problem
+        && !matches!(cli.command, Some(Command::Config { .. }))
+    {
+        printer::problem(problem, as_json);
+        return problem.code;
+    }
     crate::llama::set_last_words(last_words);
     let machine = Machine::look();
     let outcome = match cli.command {
@@ -57,6 +66,7 @@ pub fn main(started: Instant) -> u8 {
         Some(Command::Inspect(inspect)) => inspect::run(&inspect),
         Some(Command::List(output)) => list::run(&output, &machine),
         Some(Command::Doctor(output)) => doctor::run(&output, &machine),
+        Some(Command::Config { what }) => config::run(&what, problem.as_ref(), &machine),
         Some(Command::Completions { shell }) => completions(shell),
         Some(Command::Man) => manual(),
     };

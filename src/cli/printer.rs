@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::error::Problem;
 
@@ -37,16 +37,19 @@ pub fn note_part(text: &str) {
 /// Tells of a problem: in words on standard error, or as an object on standard output.
 pub fn problem(problem: &Problem, as_json: bool) {
     if as_json {
-        let object = json!({
-            "error": { "code": problem.code, "message": problem.message, "help": problem.help }
-        });
-        let _ = out(&format!("{object}\n"));
+        let _ = out(&format!("{}\n", json!({ "error": object(problem) })));
         return;
     }
     note(&format!("error: {}", problem.message));
     if let Some(help) = &problem.help {
         note(&format!("  help: {help}"));
     }
+}
+
+/// A problem as an object.
+#[must_use]
+pub fn object(problem: &Problem) -> Value {
+    json!({ "code": problem.code, "message": problem.message, "help": problem.help })
 }
 
 /// Takes control characters out of text that a model or a file wrote, before it reaches a terminal. Line breaks and

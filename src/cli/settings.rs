@@ -4,9 +4,10 @@
 use std::path::{Path, PathBuf};
 
 use super::args::{DraftArgs, DrafterKind, KvTypeArg, ModelArgs, SamplingArgs, Shared};
+use super::config::{Origin, Origins};
 use super::machine::Machine;
 use super::{last, pocket, tuned};
-use crate::engine::{DrafterPlan, EngineSettings, LONGEST_DRAFT};
+use crate::engine::{CostRecord, DrafterPlan, EngineSettings, LONGEST_DRAFT};
 use crate::error::{Kind, Problem};
 use crate::gguf::GgmlType;
 use crate::llama::KvType;
@@ -15,6 +16,7 @@ use crate::models::{
     choose, find_models, fits, fits_as_model_drafter, largest_context, read_model, search_roots, target_only,
 };
 use crate::request::{DraftLength, SamplingSettings, Speculation};
+use crate::tuning::Tuned;
 
 /// Context where nothing is asked for: enough for a long chat, small beside the weights of any Gemma 4.
 const DEFAULT_CONTEXT: u32 = 16_384;
@@ -32,8 +34,14 @@ pub struct Settings {
     pub sampling: SamplingSettings,
     /// Most guesses a round.
     pub n_max: u32,
+    /// The kind of drafter that was looked for.
+    pub drafter_kind: DrafterKind,
+    /// Whether `--greedy` set the temperature.
+    pub greedy: bool,
     /// What to open next time nothing is named: the file, or the built-in pair's name.
     pub remembered_as: PathBuf,
+    /// Where each of the options comes from.
+    pub origins: Origins,
 }
 
 /// The files of a pair, read and judged.
@@ -73,14 +81,20 @@ fn resolve_with(
     use_tuned: bool,
 ) -> Result<Settings, Problem> {
     let model = &shared.model;
-    if let (Some(first), Some(second)) = (positional, model.model.as_deref())
+    let mut origins = shared.origins.clone();
+    // An empty variable names nothing.
+    let option = model.model.as_deref().filter(|name| is_flag(&origins, "model") || !name.is_empty());
+    if let (Some(first), Some(second)) = (positional, option)
+        && is_flag(&origins, "model")
         && first != second
     {
         let message = format!("two models were given: {first} and --model {second}");
         return Err(Problem::new(Kind::Usage, message, "give one of them"));
     }
-    let from_environment = std::env::var("SLIPSTREAM_MODEL").ok().filter(|name| !name.is_empty());
-    let name = positional.or(model.model.as_deref()).or(from_environment.as_deref());
+    if positional.is_some() {
+        origins.note("model", Origin::Flag);
+    }
+    let name = positional.or(option);
     if name.is_some_and(|name| name.trim().is_empty()) {
         return Err(Problem::new(
             Kind::Usage,
@@ -91,30 +105,18 @@ fn resolve_with(
     if let Some(log) = &model.log {
         check_log(log)?;
     }
-    let chosen = choose_files(name, model, machine)?;
-    let gpu_layers = gpu_layers(&model.gpu_layers)?;
-    let tuned =
-        if use_tuned { tuned::find(&chosen.target.path, &chosen.plan, gpu_layers, machine) } else { None };
-    let stored_type = tuned.as_ref().filter(|tuned| tuned.kv_type_chosen).map(|tuned| tuned.kv_type.as_str());
-    let kv_type = match model.kv_type {
-        Some(KvTypeArg::F16) => KvType::F16,
-        Some(KvTypeArg::Q8_0) => KvType::Q8_0,
-        None if stored_type == Some(KvType::Q8_0.name()) => KvType::Q8_0,
-        None => KvType::F16,
+    let drafter_kind = drafter_kind(model, &mut origins);
+    let chosen = choose_files(name, model, drafter_kind, machine)?;
+    let gpu_layers = gpu_layers(&model.gpu_layers).map_err(|reason| {
+        let message = format!("--gpu-layers {}: {reason}", model.gpu_layers);
+        Problem::new(Kind::Usage, message, "leave it out for `auto`")
+    })?;
+    let stored = match use_tuned {
+        true => tuned::find(&chosen.target.path, &chosen.plan, gpu_layers, machine),
+        false => None,
     };
-    let context = context(&chosen, model, kv_type, machine)?;
-    let stored = tuned.as_ref();
-    let threads = model.threads.or(stored.map(|tuned| tuned.threads)).unwrap_or(machine.physical_cores);
-    let threads_batch =
-        model.threads_batch.or(stored.map(|tuned| tuned.threads_batch).filter(|_| model.threads.is_none()));
-    let threads_draft =
-        model.threads_draft.or(stored.map(|tuned| tuned.threads_draft).filter(|_| model.threads.is_none()));
-    let (threads_batch, threads_draft) = (threads_batch.unwrap_or(threads), threads_draft.unwrap_or(threads));
-    // Costs hold for what they were measured with.
-    let costs = tuned.filter(|tuned| {
-        (tuned.threads, tuned.threads_batch, tuned.threads_draft) == (threads, threads_batch, threads_draft)
-            && tuned.kv_type == kv_type.name()
-    });
+    let computing = computing(model, stored, &mut origins, machine);
+    let context = context(&chosen, model, computing.kv_type, machine)?;
     let speculation = speculation(&shared.draft)?;
     let remembered_as =
         if chosen.built_in { PathBuf::from(last::POCKET) } else { chosen.target.path.clone() };
@@ -125,35 +127,98 @@ fn resolve_with(
         drafter: chosen.plan,
         pairing: chosen.reason,
         context,
-        threads,
-        threads_batch,
-        threads_draft,
+        threads: computing.threads,
+        threads_batch: computing.threads_batch,
+        threads_draft: computing.threads_draft,
         micro_batch: MICRO_BATCH,
-        kv_type,
+        kv_type: computing.kv_type,
         gpu_layers,
         mmap: !model.no_mmap,
         keeps_ways_back: false,
         template: shared.reply.chat_template.as_deref().map(template).transpose()?,
         speculation,
-        costs: costs.map(|tuned| tuned.costs),
+        costs: computing.costs,
         forced_acceptance: None,
         log: model.log.clone(),
     };
-    let sampling = sampling(&shared.sampling, &chosen.target);
-    Ok(Settings { engine, sampling, n_max: shared.draft.n_max, remembered_as })
+    let greedy = greedy(&shared.sampling, &mut origins);
+    let sampling = sampling(&shared.sampling, greedy, &chosen.target, &mut origins);
+    let n_max = shared.draft.n_max;
+    Ok(Settings { engine, sampling, n_max, drafter_kind, greedy, remembered_as, origins })
 }
 
-fn gpu_layers(text: &str) -> Result<Option<u32>, Problem> {
+/// What the machine computes with.
+struct Computing {
+    threads: u32,
+    threads_batch: u32,
+    threads_draft: u32,
+    kv_type: KvType,
+    costs: Option<CostRecord>,
+}
+
+/// As asked for, else as `tune` has found, else one thread a core.
+fn computing(
+    model: &ModelArgs,
+    stored: Option<Tuned>,
+    origins: &mut Origins,
+    machine: &Machine,
+) -> Computing {
+    // A person who chooses the threads has chosen them for batches and drafts as well.
+    let found = stored.as_ref().filter(|_| model.threads.is_none());
+    let mut choose = |option, given: Option<u32>, found: Option<u32>, otherwise| {
+        if given.is_none() && found.is_some() {
+            origins.note(option, Origin::Tune);
+        }
+        given.or(found).unwrap_or(otherwise)
+    };
+    let threads =
+        choose("threads", model.threads, found.map(|stored| stored.threads), machine.physical_cores);
+    let threads_batch =
+        choose("threads-batch", model.threads_batch, found.map(|stored| stored.threads_batch), threads);
+    let threads_draft =
+        choose("threads-draft", model.threads_draft, found.map(|stored| stored.threads_draft), threads);
+    let mut kv_type = match model.kv_type {
+        KvTypeArg::F16 => KvType::F16,
+        KvTypeArg::Q8_0 => KvType::Q8_0,
+    };
+    let chosen = stored.as_ref().filter(|stored| stored.kv_type_chosen);
+    if let Some(stored) = chosen.filter(|_| origins.get("kv-type") == Origin::Default) {
+        let types = [KvType::F16, KvType::Q8_0];
+        kv_type = types.into_iter().find(|each| each.name() == stored.kv_type).unwrap_or(kv_type);
+        origins.note("kv-type", Origin::Tune);
+    }
+    // Costs hold for what they were measured with.
+    let threads_now = (threads, threads_batch, threads_draft);
+    let holds = |stored: &Tuned| {
+        (stored.threads, stored.threads_batch, stored.threads_draft) == threads_now
+            && stored.kv_type == kv_type.name()
+    };
+    let costs = stored.filter(holds).map(|stored| stored.costs);
+    Computing { threads, threads_batch, threads_draft, kv_type, costs }
+}
+
+fn is_flag(origins: &Origins, option: &str) -> bool {
+    origins.get(option) == Origin::Flag
+}
+
+/// The kind of drafter. A drafter named in a stronger place than the kind (a flag over the config file) is its own kind.
+fn drafter_kind(args: &ModelArgs, origins: &mut Origins) -> DrafterKind {
+    if origins.get("drafter-kind") <= origins.get("drafter") {
+        return args.drafter_kind;
+    }
+    origins.follow("drafter-kind", "drafter");
+    DrafterKind::Auto
+}
+
+/// `--gpu-layers`: a number, or `None` for all that fit.
+///
+/// # Errors
+/// What was expected, where it is neither a number nor `auto`.
+pub fn gpu_layers(text: &str) -> Result<Option<u32>, String> {
     if text == "auto" {
         return Ok(None);
     }
-    text.parse().map(Some).map_err(|_| {
-        Problem::new(
-            Kind::Usage,
-            format!("--gpu-layers {text}: expected a number or `auto`"),
-            "leave it out for `auto`",
-        )
-    })
+    text.parse().map(Some).map_err(|_| "expected a number or `auto`".to_owned())
 }
 
 /// `--draft` and its companions.
@@ -161,26 +226,38 @@ fn gpu_layers(text: &str) -> Result<Option<u32>, Problem> {
 /// # Errors
 /// Where it is neither a word it knows nor a number within reach.
 pub fn speculation(draft: &DraftArgs) -> Result<Speculation, Problem> {
-    let length = match draft.draft.as_str() {
-        "off" | "0" => DraftLength::Off,
-        "on" => DraftLength::Fixed(draft.n_max),
-        "auto" => DraftLength::Auto(draft.n_max),
-        number => match number.parse::<u32>() {
-            Ok(length) if length as usize <= LONGEST_DRAFT => DraftLength::Fixed(length),
-            _ => {
-                let message = format!(
-                    "--draft {number}: expected auto, on, off, or a number from 0 to {LONGEST_DRAFT}"
-                );
-                return Err(Problem::new(Kind::Usage, message, "the best lengths are small: try 2 or 3"));
-            }
-        },
-    };
+    let length = draft_length(&draft.draft, draft.n_max).map_err(|reason| {
+        Problem::new(Kind::Usage, format!("--draft {}: {reason}", draft.draft), "see `slipstream run --help`")
+    })?;
     Ok(Speculation { length, p_min: draft.p_min })
+}
+
+/// `--draft`, where `auto` and `on` go up to `n_max`.
+///
+/// # Errors
+/// What was expected, where it is neither a word it knows nor a number within reach.
+pub fn draft_length(text: &str, n_max: u32) -> Result<DraftLength, String> {
+    match text {
+        "off" | "0" => Ok(DraftLength::Off),
+        "on" => Ok(DraftLength::Fixed(n_max)),
+        "auto" => Ok(DraftLength::Auto(n_max)),
+        number => match number.parse::<u32>() {
+            Ok(length) if length as usize <= LONGEST_DRAFT => Ok(DraftLength::Fixed(length)),
+            _ => Err(format!(
+                "expected auto, on, off, or a number from 0 to {LONGEST_DRAFT} (the best are small: try 2 or 3)"
+            )),
+        },
+    }
 }
 
 /// Which files: the named model, else the last used pair, else the best pair here, else the built-in one; and
 /// the drafter that goes with it.
-fn choose_files(name: Option<&str>, args: &ModelArgs, machine: &Machine) -> Result<Chosen, Problem> {
+fn choose_files(
+    name: Option<&str>,
+    args: &ModelArgs,
+    kind: DrafterKind,
+    machine: &Machine,
+) -> Result<Chosen, Problem> {
     let mut known_drafter = Known::Nothing;
     let path = match name {
         Some("pocket") => built_in(&mut known_drafter)?,
@@ -198,7 +275,7 @@ fn choose_files(name: Option<&str>, args: &ModelArgs, machine: &Machine) -> Resu
     let target = read_model(&path).map_err(file_problem)?;
     target_only(&target).map_err(file_problem)?;
     let built_in = matches!(known_drafter, Known::BuiltIn(_));
-    let (drafter, plan, reason) = choose_drafter(&target, args, known_drafter)?;
+    let (drafter, plan, reason) = choose_drafter(&target, &args.drafter, kind, known_drafter)?;
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let name = target.facts.name.clone().filter(|name| !name.is_empty()).unwrap_or(stem);
     Ok(Chosen { target, drafter, plan, reason, name, built_in })
@@ -270,17 +347,18 @@ fn named(name: &str, machine: &Machine, known: &mut Known) -> Result<PathBuf, Pr
 
 fn choose_drafter(
     target: &ModelFile,
-    args: &ModelArgs,
+    drafter: &str,
+    kind: DrafterKind,
     known: Known,
 ) -> Result<(Option<ModelFile>, DrafterPlan, String), Problem> {
-    if args.drafter_kind == DrafterKind::Lookup {
+    if kind == DrafterKind::Lookup {
         return Ok((None, DrafterPlan::Lookup, "Look-up was asked for".to_owned()));
     }
-    match args.drafter.as_str() {
+    match drafter {
         "" => Err(Problem::new(Kind::Usage, "the drafter's name is empty", "give a file, `auto`, or `none`")),
         "none" => Ok((None, DrafterPlan::None, "no drafter was asked for".to_owned())),
         "auto" => auto_drafter(target, known),
-        path => given_drafter(target, Path::new(path), args.drafter_kind),
+        path => given_drafter(target, Path::new(path), kind),
     }
 }
 
@@ -382,17 +460,39 @@ fn check_log(path: &Path) -> Result<(), Problem> {
     opened.map(|_| ()).map_err(|error| failed(error.to_string()))
 }
 
-/// Flags, then the model's own recommendation, then the defaults.
-fn sampling(args: &SamplingArgs, target: &ModelFile) -> SamplingSettings {
+/// Whether `--greedy` sets the temperature: unless a `--temp` from a stronger place was given. Notes the origin of both.
+fn greedy(args: &SamplingArgs, origins: &mut Origins) -> bool {
+    let (wish, temperature) = (origins.get("greedy"), origins.get("temp"));
+    let wins = args.greedy && (args.temp.is_none() || wish <= temperature);
+    if wins {
+        origins.follow("temp", "greedy");
+    } else if args.greedy {
+        origins.follow("greedy", "temp");
+    }
+    wins
+}
+
+/// What was given, then the model's own recommendation, then the defaults.
+fn sampling(
+    args: &SamplingArgs,
+    greedy: bool,
+    target: &ModelFile,
+    origins: &mut Origins,
+) -> SamplingSettings {
     let own = &target.facts.sampling;
     let base = SamplingSettings::default();
-    let temperature = if args.greedy { Some(0.0) } else { args.temp };
+    let temperature = if greedy { Some(0.0) } else { args.temp };
     SamplingSettings {
-        temperature: temperature.or(own.temperature).unwrap_or(base.temperature),
-        top_k: args.top_k.or(own.top_k).unwrap_or(base.top_k),
-        top_p: args.top_p.or(own.top_p).unwrap_or(base.top_p),
-        min_p: args.min_p.or(own.min_p).unwrap_or(base.min_p),
-        repeat_penalty: args.repeat_penalty.or(own.repeat_penalty).unwrap_or(base.repeat_penalty),
+        temperature: origins.settle("temp", temperature, own.temperature, base.temperature),
+        top_k: origins.settle("top-k", args.top_k, own.top_k, base.top_k),
+        top_p: origins.settle("top-p", args.top_p, own.top_p, base.top_p),
+        min_p: origins.settle("min-p", args.min_p, own.min_p, base.min_p),
+        repeat_penalty: origins.settle(
+            "repeat-penalty",
+            args.repeat_penalty,
+            own.repeat_penalty,
+            base.repeat_penalty,
+        ),
         repeat_window: base.repeat_window,
         seed: args.seed.unwrap_or_else(super::machine::fresh_seed),
     }

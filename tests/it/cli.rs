@@ -20,6 +20,8 @@ fn slipstream(arguments: &[&str]) -> Command {
     command.args(arguments).env("SLIPSTREAM_CACHE", cache()).env("NO_COLOR", "1");
     // One thread: a busy machine must not make two wait for each other.
     command.env("SLIPSTREAM_THREADS", "1");
+    // Whoever runs the tests may have a config file.
+    command.env("SLIPSTREAM_CONFIG", Path::new(env!("CARGO_TARGET_TMPDIR")).join("no-config.toml"));
     command.env("SLIPSTREAM_DATA", Path::new(env!("CARGO_TARGET_TMPDIR")).join("data"));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command

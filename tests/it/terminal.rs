@@ -29,6 +29,7 @@ impl Run {
         command.args(arguments);
         command.env("TERM", "xterm-256color");
         command.env_remove("NO_COLOR");
+        command.env("SLIPSTREAM_CONFIG", concat!(env!("CARGO_TARGET_TMPDIR"), "/no-config.toml"));
         let child = pair.slave.spawn_command(command).unwrap();
         drop(pair.slave);
         let mut output = pair.master.try_clone_reader().unwrap();
