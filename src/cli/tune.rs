@@ -15,7 +15,7 @@ use crate::engine::{CostRecord, EngineSettings};
 use crate::error::{Kind, Problem};
 use crate::experiment::{Experiment, Finding, Threads, Timing};
 use crate::llama::KvType;
-use crate::tuning::{BLOCK, Tuned, candidates, fastest, schedule, table};
+use crate::tuning::{BLOCK, Tuned, candidates, drop_absurd, fastest, schedule, table};
 
 /// Tokens in the cache while batches are timed: a short chat. Deeper contexts are learned while they are used.
 const CONTEXT: u32 = 128;
@@ -136,15 +136,20 @@ fn measure(
     let one = bench.try_threads(&given(model.threads), 1, 0, |one| Threads { one, ..threads })?;
     threads.one = one.unwrap_or(start);
     bench.bar.set_message("threads for checking drafts");
-    let batch = bench
-        .try_threads(&given(model.threads_batch), VERIFY_WIDTH, 0, |batch| Threads { batch, ..threads })?;
+    let batch =
+        bench.try_threads(&given(model.threads_batch.or(model.threads)), VERIFY_WIDTH, 0, |batch| {
+            Threads { batch, ..threads }
+        })?;
     threads.batch = batch.unwrap_or(threads.one);
     threads.draft = threads.one;
     if drafts {
         bench.bar.set_message("threads for drafting");
-        let draft = bench.try_threads(&given(model.threads_draft), VERIFY_WIDTH, DRAFT_STEPS, |draft| {
-            Threads { draft, ..threads }
-        })?;
+        let draft = bench.try_threads(
+            &given(model.threads_draft.or(model.threads)),
+            VERIFY_WIDTH,
+            DRAFT_STEPS,
+            |draft| Threads { draft, ..threads },
+        )?;
         threads.draft = draft.unwrap_or(threads.one);
     }
     bench.bar.set_message("batches of every width");
@@ -155,7 +160,15 @@ fn measure(
         return Ok(None);
     };
     bench.bar.finish_and_clear();
-    let (costs, change) = table(&order, &batches, &steps, 0);
+    let (mut costs, change) = table(&order, &batches, &steps, 0);
+    let absurd = drop_absurd(&mut costs);
+    if absurd > 0 {
+        printer::note(&format!(
+            "note: {absurd} of {} batch widths were impossibly slow and are left out: the machine is busy with something \
+             else; tune again when it is not",
+            absurd + costs.verify.len()
+        ));
+    }
     Ok(Some(Measured { kv_type, threads, costs, change, drafts }))
 }
 

@@ -7,4 +7,4 @@ mod record;
 mod search;
 
 pub use record::{Key, Misfit, Tuned, parse, render};
-pub use search::{BLOCK, candidates, fastest, schedule, table};
+pub use search::{BLOCK, candidates, drop_absurd, fastest, schedule, table};

@@ -7,6 +7,9 @@ use crate::spec::{CostRecord, VerifyCost};
 /// Batches of one width in a row. The first of them finds llama.cpp's graph built for another width, and is not counted.
 pub const BLOCK: usize = 3;
 
+/// Plain steps behind a plain speed that is shown (MTP.md 6).
+const PLAIN_ROUNDS: usize = 32;
+
 /// A larger number of threads must be this much faster than a smaller one: cores have other work, and batteries end.
 const WORTH_MORE_THREADS: f64 = 0.98;
 
@@ -39,8 +42,24 @@ pub fn fastest(times: &[(u32, Vec<Duration>)]) -> Option<u32> {
     best.map(|(count, _)| count)
 }
 
+/// A batch must not take longer than this many times its tokens one by one: no kernel is that bad, a machine busy with
+/// something else is.
+const ABSURD: f64 = 1.5;
+
+/// Takes the costs of batches out that cannot be true (`ABSURD`), and returns how many there were. Without a plain time
+/// there is nothing to compare with.
+pub fn drop_absurd(costs: &mut CostRecord) -> usize {
+    let Some(plain) = costs.verify.iter().find(|cell| cell.width == 1).map(|cell| cell.seconds) else {
+        return 0;
+    };
+    let before = costs.verify.len();
+    costs.verify.retain(|cell| cell.seconds <= ABSURD * plain * f64::from(cell.width));
+    before - costs.verify.len()
+}
+
 /// The order in which widths are timed: blocks of one width, all widths in turn, and that `repeats` times, every other
-/// time backwards, so that what drifts falls on all alike.
+/// time backwards, so that what drifts falls on all alike; and at last plain steps, so many that their median may be
+/// shown as "plain" from the next start on.
 #[must_use]
 pub fn schedule(widths: &[u32], repeats: usize) -> Vec<u32> {
     let mut order = Vec::new();
@@ -51,6 +70,7 @@ pub fn schedule(widths: &[u32], repeats: usize) -> Vec<u32> {
         }
         order.extend(widths.iter().flat_map(|width| [*width; BLOCK]));
     }
+    order.extend([1; PLAIN_ROUNDS + 1]);
     order
 }
 
@@ -66,8 +86,15 @@ pub fn table(
     let mut widths: Vec<u32> = order.to_vec();
     widths.sort_unstable();
     widths.dedup();
-    let blocks: Vec<(u32, &[Duration])> =
-        order.chunks(BLOCK).zip(batches.chunks(BLOCK)).map(|(widths, times)| (widths[0], times)).collect();
+    let mut rest = batches;
+    let blocks: Vec<(u32, &[Duration])> = order
+        .chunk_by(|a, b| a == b)
+        .map(|block| {
+            let times;
+            (times, rest) = rest.split_at(block.len().min(rest.len()));
+            (block[0], times)
+        })
+        .collect();
     let verify: Vec<VerifyCost> = widths
         .iter()
         .filter_map(|&width| {
@@ -115,6 +142,15 @@ mod tests {
     }
 
     #[test]
+    fn a_busy_machine_is_noticed() {
+        let cell = |width, seconds| VerifyCost { context: 0, width, seconds, rounds: 6 };
+        let mut costs =
+            CostRecord { verify: vec![cell(1, 0.1), cell(2, 0.25), cell(4, 0.7)], draft_step: None };
+        assert_eq!(drop_absurd(&mut costs), 1);
+        assert_eq!(costs.verify.iter().map(|cell| cell.width).collect::<Vec<_>>(), [1, 2]);
+    }
+
+    #[test]
     fn more_threads_must_be_worth_it() {
         let times = |one: u64, two: u64| {
             fastest(&[(2, milliseconds(&[two, two, 900])), (1, milliseconds(&[one, one, one]))])
@@ -128,14 +164,17 @@ mod tests {
     #[test]
     fn a_table_leaves_the_first_of_each_block_out() {
         let order = schedule(&[1, 4], 2);
-        assert_eq!(order, [1, 1, 1, 4, 4, 4, 4, 4, 4, 1, 1, 1]);
+        assert_eq!(order[..12], [1, 1, 1, 4, 4, 4, 4, 4, 4, 1, 1, 1]);
+        assert!(order.len() == 12 + PLAIN_ROUNDS + 1 && order[12..].iter().all(|width| *width == 1));
+        // Two blocks of four tokens stand next to each other: one first batch.
+        let order = &order[..12];
         let batches = milliseconds(&[75, 70, 71, 250, 217, 218, 217, 216, 219, 73, 70, 900]);
-        let (costs, change) = table(&order, &batches, &milliseconds(&[7, 8, 7]), 0);
+        let (costs, change) = table(order, &batches, &milliseconds(&[7, 8, 7]), 0);
         let cells: Vec<(u32, f64, u32)> =
             costs.verify.iter().map(|cell| (cell.width, cell.seconds, cell.rounds)).collect();
-        assert_eq!(cells, [(1, 0.070, 4), (4, 0.217, 4)]);
+        assert_eq!(cells, [(1, 0.070, 4), (4, 0.217, 5)]);
         assert_eq!(costs.draft_step, Some(0.007));
-        // 5, 33, 0 and 3 ms: the upper of the two in the middle.
+        // 5, 33 and 3 ms.
         assert!((change.unwrap() - 0.005).abs() < 1e-9, "{change:?}");
         assert_eq!(table(&[], &[], &[], 0), (CostRecord { verify: vec![], draft_step: None }, None));
     }

@@ -1,5 +1,6 @@
 //! One test program for everything that looks at slipstream from outside.
 
+mod bench;
 mod cli;
 mod config;
 mod distribution;
