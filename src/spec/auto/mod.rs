@@ -23,6 +23,7 @@ mod costs;
 mod meter;
 mod outlook;
 mod padding;
+mod places;
 mod recent;
 mod schedule;
 mod value;
@@ -37,7 +38,7 @@ use meter::{Earnings, Window};
 use outlook::Outlook;
 use padding::padded_widths;
 use schedule::Schedule;
-use value::Prospects;
+use value::{Prospects, means};
 
 /// Tokens a round that speculation must promise beyond plain before it is taken up again: 2 % of a plain round, so
 /// that noise does not switch it on and off.
@@ -134,6 +135,7 @@ impl AutoLength {
             acceptance: *calibration.bins(),
             first: *first.shares(),
             later: *later.shares(),
+            means: means(calibration.bins(), first.shares(), later.shares()),
             longest: 0,
         };
         AutoLength {
@@ -211,6 +213,7 @@ impl AutoLength {
         self.prospects.acceptance = *self.calibration.bins();
         self.prospects.first = *self.first.shares();
         self.prospects.later = *self.later.shares();
+        self.prospects.means = means(self.calibration.bins(), self.first.shares(), self.later.shares());
         self.prospects.longest = room.min(relative.widest.max(2) - 1);
         let earned = self.working.rate().filter(|_| self.on && self.working.rounds() >= RATE_ROUNDS);
         self.prospects.rate = earned.unwrap_or(1.0).max(1.0);
@@ -264,7 +267,7 @@ impl AutoLength {
             };
         }
         self.hopeless =
-            self.prospects.least_acceptance(0, 1.0) > self.prospects.acceptance[calibration::BINS - 1];
+            self.prospects.least_acceptance(0, 1.0) > self.prospects.acceptance[0][calibration::BINS - 1];
         if !self.hopeless && self.schedule.peek_is_due() {
             (Purpose::Work, longest)
         } else if self.schedule.test_is_due() {
@@ -276,7 +279,8 @@ impl AutoLength {
 
     /// The chance that all guesses of a draft are right.
     fn chance(&self, draft: &[Guess]) -> f64 {
-        draft.iter().map(|guess| self.calibration.acceptance(guess.probability)).product()
+        let guesses = draft.iter().enumerate();
+        guesses.map(|(place, guess)| self.calibration.acceptance(place, guess.probability)).product()
     }
 
     fn learn_from_guesses(&mut self, outcome: &RoundOutcome<'_>, cut: Option<f32>) {
@@ -284,7 +288,7 @@ impl AutoLength {
         let accepted = outcome.accepted.min(guesses.len());
         let tested = outcome.tested.min(guesses.len());
         for (place, guess) in guesses[..tested].iter().enumerate() {
-            self.calibration.observe(guess.probability, place < accepted);
+            self.calibration.observe(place, guess.probability, place < accepted);
         }
         self.calibration.fit();
         // What the drafter says after a wrong guess is no sign of what it says after a right one.
@@ -344,7 +348,9 @@ impl DraftPolicy for AutoLength {
             {
                 return None;
             }
-            Purpose::Work => self.calibration.floor(self.prospects.least_acceptance(draft.len(), chance)),
+            Purpose::Work => {
+                self.calibration.floor(draft.len(), self.prospects.least_acceptance(draft.len(), chance))
+            }
         };
         Some(floor.max(self.p_min))
     }

@@ -5,6 +5,7 @@
 
 use super::calibration::BINS;
 use super::costs::WIDEST;
+use super::places::{PLACES, place};
 
 /// Share of the acceptance of guesses not yet made that is reckoned with. A mean known from a dozen guesses is off by
 /// some percent, and long drafts take it to a high power, which makes the error one-sided.
@@ -19,14 +20,27 @@ pub struct Prospects {
     pub step: f64,
     /// Tokens per plain round that time is worth; at least 1.
     pub rate: f64,
-    /// How often guesses of each bin are accepted.
-    pub acceptance: [f64; BINS],
+    /// How often guesses of each bin are accepted, by place.
+    pub acceptance: [[f64; BINS]; PLACES],
     /// How often the first guess of a draft falls into each bin.
     pub first: [f64; BINS],
     /// The same for a guess after guesses that are right.
     pub later: [f64; BINS],
+    /// Mean acceptance by place, with caution of later ones: what the three above come to (`means`).
+    pub means: [f64; PLACES],
     /// The longest draft reckoned with.
     pub longest: usize,
+}
+
+/// Mean acceptance by place: of the first guess, and with caution of later ones.
+pub fn means(acceptance: &[[f64; BINS]; PLACES], first: &[f64; BINS], later: &[f64; BINS]) -> [f64; PLACES] {
+    let mean = |shares: &[f64; BINS], place: usize| -> f64 {
+        shares.iter().zip(&acceptance[place]).map(|(share, right)| share * right).sum()
+    };
+    std::array::from_fn(|place| match place {
+        0 => mean(first, place),
+        _ => mean(later, place) * CAUTION,
+    })
 }
 
 impl Prospects {
@@ -34,25 +48,14 @@ impl Prospects {
         self.verify[(guesses + 1).min(WIDEST)]
     }
 
-    /// Mean acceptance of a later guess, with caution.
-    fn later_mean(&self) -> f64 {
-        let mean: f64 = self.later.iter().zip(&self.acceptance).map(|(share, right)| share * right).sum();
-        mean * CAUTION
-    }
-
-    /// Mean acceptance of a first guess.
-    fn first_mean(&self) -> f64 {
-        self.first.iter().zip(&self.acceptance).map(|(share, right)| share * right).sum()
-    }
-
     /// For each possible end of a draft that holds `guesses` now: tokens expected per chance that these are right,
     /// and time, both beyond what is held. The first end is "here".
-    fn ends(&self, guesses: usize, mean: f64) -> impl Iterator<Item = (f64, f64)> {
+    fn ends(&self, guesses: usize) -> impl Iterator<Item = (f64, f64)> {
         let here = self.time(guesses);
         let (mut tokens, mut chance) = (0.0, 1.0);
         (guesses..=self.longest).map(move |end| {
             if end > guesses {
-                chance *= mean;
+                chance *= self.means[place(end - 1)];
                 tokens += chance;
             }
             (tokens, self.time(end) - here + (end - guesses) as f64 * self.step)
@@ -69,9 +72,9 @@ impl Prospects {
         let extra = self.time(guesses + 1) - self.time(guesses);
         // A guess that is kept for no end is cut: worth nothing. The bins are the inner loop: it vectorises.
         let mut kept = [0.0_f64; BINS];
-        for (tokens, time) in self.ends(guesses + 1, self.later_mean()) {
+        for (tokens, time) in self.ends(guesses + 1) {
             let (gain, price) = (chance * (1.0 + tokens), self.rate * (extra + time));
-            for (kept, acceptance) in kept.iter_mut().zip(&self.acceptance) {
+            for (kept, acceptance) in kept.iter_mut().zip(&self.acceptance[place(guesses)]) {
                 let worth = gain * acceptance - price;
                 *kept = if worth > *kept { worth } else { *kept };
             }
@@ -83,7 +86,7 @@ impl Prospects {
     /// The least acceptance from which on the next guess, now made, is worth its place in the batch.
     pub fn least_acceptance(&self, guesses: usize, chance: f64) -> f64 {
         let extra = self.time(guesses + 1) - self.time(guesses);
-        self.ends(guesses + 1, self.later_mean())
+        self.ends(guesses + 1)
             .map(|(tokens, time)| self.rate * (extra + time) / (chance * (1.0 + tokens)).max(1e-9))
             .fold(f64::INFINITY, f64::min)
             .max(0.0)
@@ -97,12 +100,10 @@ impl Prospects {
 
     /// Tokens per plain round of drafts that always hold `guesses`, in a batch that takes `verify`.
     pub fn rate_of(&self, guesses: usize, verify: f64) -> f64 {
-        let mean = self.later_mean();
-        let mut chance = self.first_mean();
-        let mut tokens = 1.0;
-        for _ in 0..guesses {
+        let (mut tokens, mut chance) = (1.0, 1.0);
+        for before in 0..guesses {
+            chance *= self.means[place(before)];
             tokens += chance;
-            chance *= mean;
         }
         tokens / (verify + guesses as f64 * self.step)
     }
@@ -118,11 +119,13 @@ mod tests {
         shares[0] = 1.0;
         let mut verify = [5.0; WIDEST + 1];
         verify[..5].copy_from_slice(&[0.0, 1.0, 1.65, 2.37, 3.1]);
+        let acceptance = [[acceptance; BINS]; PLACES];
         Prospects {
             verify,
             step: 0.1,
             rate: 1.0,
-            acceptance: [acceptance; BINS],
+            acceptance,
+            means: means(&acceptance, &shares, &shares),
             first: shares,
             later: shares,
             longest: 3,

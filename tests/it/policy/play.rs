@@ -11,7 +11,7 @@ use super::texts::{Honesty, Text};
 use super::worlds::{Noise, World};
 
 /// The longest draft that the machines allow.
-const ROOM: usize = 16;
+pub const ROOM: usize = 16;
 
 /// A reply to be played.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +21,8 @@ pub struct Scene {
     pub honesty: Honesty,
     pub noise: Noise,
     pub tokens: usize,
+    /// The longest draft that the person allows.
+    pub longest: usize,
     pub seed: u64,
 }
 
@@ -41,7 +43,7 @@ impl Scene {
         let mut guesses = Vec::new();
         while token < self.tokens {
             guesses.clear();
-            let room = ROOM.min(self.tokens - token - 1);
+            let room = self.longest.min(self.tokens - token - 1);
             let allowed = policy.next_length(room).min(room);
             let mut steps = 0;
             while guesses.len() < allowed {
@@ -57,7 +59,8 @@ impl Scene {
             let right = |place: &usize| self.text.right(self.seed, token + place, *place);
             let accepted = (0..guesses.len()).take_while(right).count();
             let tested = (accepted + 1).min(guesses.len());
-            let width = policy.batch_width(guesses.len(), ROOM + 1).clamp(guesses.len() + 1, ROOM + 1);
+            let width = policy.batch_width(guesses.len(), self.longest + 1);
+            assert!((guesses.len() + 1..=self.longest + 1).contains(&width));
             let change = if width == last_width { 0.0 } else { self.world.change };
             let verify = self.world.verify(width) + change + self.noise.context(token);
             let draft = steps as f64 * self.world.step;

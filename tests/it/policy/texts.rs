@@ -16,6 +16,9 @@ const CHAT: Kind = &[(0.50, 0.93), (0.30, 0.60), (0.20, 0.28)];
 /// Mean 0.47.
 const PROSE: Kind = &[(0.25, 0.90), (0.30, 0.50), (0.45, 0.21)];
 
+/// Mean 0.79: what the pocket pair writes.
+const DICTIONARY: Kind = &[(0.66, 0.95), (0.20, 0.60), (0.14, 0.30)];
+
 /// Mean 0.15.
 const NOISE: Kind = &[(0.04, 0.80), (0.26, 0.25), (0.70, 0.07)];
 
@@ -27,26 +30,45 @@ pub enum Honesty {
     UnderConfident,
 }
 
+/// How the drafter's guesses go with the text.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Guesses {
+    /// As the token is hard to guess, and with a probability that says so.
+    Informed,
+    /// Nothing is accepted although the drafter is sure of it.
+    Adversarial,
+    /// Random weights whose acceptance is forced: it depends on the place in the draft alone, and the probabilities,
+    /// all of them tiny, say nothing.
+    ByPlace,
+}
+
+/// Acceptance at each place of a draft, the last one from there on, of guesses `ByPlace`.
+const BY_PLACE: [f64; 4] = [0.85, 0.70, 0.55, 0.40];
+
 /// A text.
 #[derive(Clone, Copy, Debug)]
 pub struct Text {
     pub name: &'static str,
     /// Kinds, each for so many tokens, over and over.
     parts: &'static [(Kind, usize)],
-    /// Nothing is accepted although the drafter is sure of it.
-    adversarial: bool,
+    guesses: Guesses,
+    /// Tokens that are of the same class, one after the other.
+    stretch: usize,
 }
 
 const fn text(name: &'static str, parts: &'static [(Kind, usize)]) -> Text {
-    Text { name, parts, adversarial: false }
+    Text { name, parts, guesses: Guesses::Informed, stretch: 1 }
 }
 
-pub const STATIONARY: [Text; 5] = [
+pub const STATIONARY: [Text; 7] = [
     text("code (.92)", &[(CODE, 1)]),
     text("chat (.70)", &[(CHAT, 1)]),
     text("prose (.47)", &[(PROSE, 1)]),
     text("noise (.15)", &[(NOISE, 1)]),
-    Text { name: "adversarial", parts: &[(NOISE, 1)], adversarial: true },
+    Text { guesses: Guesses::Adversarial, ..text("adversarial", &[(NOISE, 1)]) },
+    // Easy and hard words: after a right guess the next is right more often, as the pocket pair's .77, .84, .86 show.
+    Text { stretch: 6, ..text("dictionary (.79)", &[(DICTIONARY, 1)]) },
+    Text { guesses: Guesses::ByPlace, ..text("by place (.85, .70, .55)", &[(NOISE, 1)]) },
 ];
 
 pub const MIXED: [Text; 3] = [
@@ -70,10 +92,17 @@ fn logit(share: f64) -> f64 {
 }
 
 impl Text {
+    /// Whether the drafter's probabilities are worth anything.
+    pub fn is_informed(&self) -> bool {
+        self.guesses != Guesses::ByPlace
+    }
+
     /// The chance that a guess of this token, `place` guesses into a draft, is right (those before it being right).
     fn acceptance(&self, seed: u64, token: usize, place: usize) -> f64 {
-        if self.adversarial {
-            return 0.0;
+        match self.guesses {
+            Guesses::Informed => {}
+            Guesses::Adversarial => return 0.0,
+            Guesses::ByPlace => return BY_PLACE[place.min(BY_PLACE.len() - 1)],
         }
         let period: usize = self.parts.iter().map(|part| part.1).sum();
         let mut left = token % period;
@@ -82,7 +111,7 @@ impl Text {
             left = left.saturating_sub(part.1);
             here
         });
-        let mut chance = f64::from(unit(hash(seed ^ 0xC1A5) ^ token as u64));
+        let mut chance = f64::from(unit(hash(seed ^ 0xC1A5) ^ (token / self.stretch) as u64));
         let classes = kind.expect("a part").0;
         let class = classes.iter().find(|class| {
             chance -= class.0;
@@ -99,8 +128,12 @@ impl Text {
 
     /// What the drafter says.
     pub fn probability(&self, seed: u64, token: usize, place: usize, honesty: Honesty) -> f32 {
-        if self.adversarial {
-            return 0.9 + 0.1 * unit(hash(seed) ^ token as u64);
+        match self.guesses {
+            Guesses::Informed => {}
+            Guesses::Adversarial => return 0.9 + 0.1 * unit(hash(seed) ^ token as u64),
+            Guesses::ByPlace => {
+                return 0.001 + 0.049 * unit(hash(seed ^ 0xB1AC) ^ (token * 64 + place) as u64);
+            }
         }
         let truth = logit(self.acceptance(seed, token, place));
         let said = match honesty {
