@@ -4,7 +4,9 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use super::adapter::TargetMachine;
+use super::cancel::Canceller;
 use super::clock::Clock;
+use super::exactness::DrawsWish;
 use super::session::Session;
 use crate::experiment::{Experiment, Finding, Threads, Timing};
 use crate::llama::{LlamaError, Vocab};
@@ -28,28 +30,36 @@ pub struct Laboratory<'a, 'm> {
     pub session: &'a mut Session,
     /// The target's vocabulary.
     pub vocab: Vocab<'m>,
+    /// Whether a person wants the experiment to end.
+    pub cancel: &'a Canceller,
 }
 
 impl Laboratory<'_, '_> {
-    /// Makes an experiment. The cache is empty afterwards where the experiment used it.
+    /// Makes an experiment; `prompt` is its prompt's tokens. The cache is empty afterwards where the experiment used it.
     ///
     /// # Errors
     /// The machines'.
-    pub fn run(&mut self, experiment: &Experiment) -> Result<Finding, LlamaError> {
-        match experiment {
+    pub fn run(&mut self, experiment: &Experiment, prompt: &[TokenId]) -> Result<Finding, LlamaError> {
+        let finding = match experiment {
             // The policy is the worker's own.
-            Experiment::Forget => Ok(Finding::Done),
+            Experiment::Forget => return Ok(Finding::Done),
             Experiment::Threads(threads) => {
                 self.set_threads(*threads);
-                Ok(Finding::Done)
+                return Ok(Finding::Done);
             }
-            Experiment::Time(timing) => {
-                let finding = self.time(timing);
-                self.target.context().clear();
-                *self.session = Session::default();
-                finding
+            Experiment::Time(timing) => self.time(timing),
+            Experiment::Noise { passage, widths } => self.noise(prompt, passage, widths).map(Finding::Noise),
+            Experiment::Gap { passage, widths, ours, theirs } => {
+                self.gap(prompt, passage, widths, [*ours, *theirs]).map(Finding::Gap)
             }
-        }
+            Experiment::Draws { passage, draws, limit, length } => {
+                let wish = DrawsWish { draws: *draws, limit: *limit, length: *length as usize };
+                self.draws(prompt, passage, wish).map(Finding::Draws)
+            }
+        };
+        self.target.context().clear();
+        *self.session = Session::default();
+        finding
     }
 
     fn set_threads(&mut self, threads: Threads) {
@@ -58,7 +68,7 @@ impl Laboratory<'_, '_> {
     }
 
     /// Empties the cache, then decodes `tokens` into it.
-    fn read(&mut self, tokens: &[TokenId]) -> Result<(), LlamaError> {
+    pub(super) fn read(&mut self, tokens: &[TokenId]) -> Result<(), LlamaError> {
         let context = self.target.context();
         context.clear();
         *self.session = Session::default();

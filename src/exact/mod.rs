@@ -1,0 +1,25 @@
+//! Judges what the exactness check measured: do replies with and without the drafter say the same, is a difference a near
+//! tie, has what was drawn the target's own distribution? Pure: it sees findings, never an engine.
+
+mod chi_square;
+mod distribution;
+mod texts;
+mod verdict;
+
+pub use chi_square::chance_of_more;
+pub use distribution::{Test, test};
+pub use texts::{Difference, Floor, explained, first_difference};
+pub use verdict::{Evidence, Judgement, Verdict, judge};
+
+/// A near tie may need so many times the noise floor. The floor is the largest noise seen at some hundred places, and a
+/// reply has more places than that: on the pocket pair the largest of 4000 places was 1.4 times that of 100 (docs/EXACTNESS.md).
+pub const NOISE_FACTOR: f64 = 2.0;
+
+/// Noise above this is no rounding, whatever causes it: it would change a token's odds by a factor of e.
+pub const MOST_NOISE: f64 = 1.0;
+
+/// The chance at which a right program is called wrong by its distribution, over all tests of a check together.
+pub const FALSE_ALARM: f64 = 0.001;
+
+/// Cells of a chi-square test that expect fewer draws than this are put together; the usual rule.
+pub const LEAST_EXPECTED: f64 = 5.0;
