@@ -108,12 +108,22 @@ pub enum Finding {
         /// The mean of one step, for each batch; empty without a drafter.
         steps: Vec<Duration>,
     },
-    /// The places of a text, the first one after its prompt; fewer where it was cancelled.
-    Noise(Vec<Place>),
+    /// What batching does to scores.
+    Noise(Noise),
     /// How near two tokens are.
     Gap(Gap),
     /// What was drawn.
     Draws(Tally),
+}
+
+/// What batching does to the scores along a text.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Noise {
+    /// Each place, the first one after the prompt; fewer where it was cancelled.
+    pub places: Vec<Place>,
+    /// The spread (see [`Place`]) between the rows after a prompt that was read as a whole and after one whose last token
+    /// was read alone, the rest being in the cache already. It has nothing to do with drafts.
+    pub prompt: f64,
 }
 
 /// What batching does to one row of scores.

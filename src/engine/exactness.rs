@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::clock::Clock;
 use super::laboratory::Laboratory;
-use crate::experiment::{Cell, Gap, Passage, Place, Standing, Tally};
+use crate::experiment::{Cell, Gap, Noise, Passage, Place, Standing, Tally};
 use crate::llama::LlamaError;
 use crate::request::SamplingSettings;
 use crate::sampling::{Ranking, Sampler};
@@ -90,7 +90,7 @@ impl Laboratory<'_, '_> {
         prompt: &[TokenId],
         passage: &Passage,
         widths: &[u32],
-    ) -> Result<Vec<Place>, LlamaError> {
+    ) -> Result<Noise, LlamaError> {
         let mut sampler = Sampler::new(&passage.sampling, self.suppressed(passage));
         let mut text = prompt.to_vec();
         let (mut single, mut places) = (Vec::new(), Vec::new());
@@ -107,15 +107,14 @@ impl Laboratory<'_, '_> {
                 }
             })?;
         }
-        // The first token of a reply follows a prompt that was read as a whole, or its last token alone where the rest was
-        // in the cache already.
-        if let (Some(place), Some(candidates)) = (places.first_mut(), single.first()) {
+        let mut prompt_spread = 0.0;
+        if let Some(candidates) = single.first().filter(|_| !self.cancel.is_cancelled()) {
             self.read(prompt)?;
-            let rows = (prompt.len() - 1) % self.target.context().settings().micro_batch as usize;
-            place.spread =
-                place.spread.max(spread(candidates, self.target.context().row(rows).unwrap_or(&[])));
+            let context = self.target.context();
+            let last = (prompt.len() - 1) % context.settings().micro_batch as usize;
+            prompt_spread = spread(candidates, context.row(last).unwrap_or(&[]));
         }
-        Ok(places)
+        Ok(Noise { places, prompt: prompt_spread })
     }
 
     pub(super) fn gap(
@@ -195,7 +194,10 @@ impl Laboratory<'_, '_> {
             }
             self.target.put_hidden(&hidden);
             if let Some(drafter) = self.drafter.as_deref_mut() {
-                let _ = drafter.rewind(Position(0).plus(text.len()));
+                // What was written before is another text, from its beginning.
+                let same = if seed == 0 { 0 } else { text.len() };
+                // A drafter that cannot go back is found out by its next draft.
+                let _ = drafter.rewind(Position(0).plus(same));
             }
             let settings = SamplingSettings { seed, ..passage.sampling.clone() };
             let mut cycle = Cycle::new(Sampler::new(&settings, suppressed.clone()), self.vocab.size());

@@ -72,7 +72,7 @@ pub fn judge(evidence: &Evidence) -> Judgement {
     let impossible: u32 = evidence.tests.iter().map(|test| test.impossible).sum();
     // Bonferroni: a chance that is seen once among many tests is that many times as likely.
     let unlikely = smallest_p.is_some_and(|p| p * (values.len() as f64) < FALSE_ALARM);
-    let noise = evidence.floor.map_or(0.0, |floor| floor.largest);
+    let noise = evidence.floor.map_or(0.0, |floor| floor.floor);
 
     let mut faults = Vec::new();
     if evidence.different > 0 {
@@ -89,7 +89,7 @@ pub fn judge(evidence: &Evidence) -> Judgement {
         ));
     }
     if !(noise <= MOST_NOISE) {
-        faults.push(format!("batches change scores by up to {noise:.2}, which is no rounding"));
+        faults.push(format!("batches change scores by {noise:.2}, which is no rounding"));
     }
 
     let mut parts = vec![format!(
@@ -105,7 +105,7 @@ pub fn judge(evidence: &Evidence) -> Judgement {
         None => "no distribution checked".to_owned(),
     });
     parts.push(match evidence.floor {
-        Some(floor) => format!("noise floor {:.4}", floor.largest),
+        Some(floor) => format!("noise floor {:.4}", floor.floor),
         None => "noise floor not measured".to_owned(),
     });
     let (verdict, line) = if !faults.is_empty() {
@@ -135,7 +135,7 @@ mod tests {
         Evidence {
             texts: 48,
             tested: 100,
-            floor: Some(Floor { largest: 0.0031, median: 0.001, places: 300 }),
+            floor: Some(Floor { floor: 0.0031, median: 0.001, largest: 2.0, places: 300 }),
             tests: vec![test(0.21), test(0.5)],
             ..Evidence::default()
         }
@@ -160,8 +160,8 @@ mod tests {
         assert_eq!(verdict(|it| it.different = 1), Verdict::NotExact);
         assert_eq!(verdict(|it| it.tests[0].p = Some(1e-5)), Verdict::NotExact);
         assert_eq!(verdict(|it| it.tests[0].impossible = 1), Verdict::NotExact);
-        for largest in [1.5, f64::INFINITY, f64::NAN] {
-            let floor = Some(Floor { largest, median: 0.1, places: 3 });
+        for floor in [1.5, f64::INFINITY, f64::NAN] {
+            let floor = Some(Floor { floor, median: 0.1, largest: 2.0, places: 3 });
             assert_eq!(verdict(|it| it.floor = floor), Verdict::NotExact);
         }
     }

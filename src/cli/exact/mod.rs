@@ -1,7 +1,8 @@
 //! `slipstream bench --exact`: on a person's own pair, do replies with the drafter say what plain replies say, and is what
 //! is drawn distributed as the target has it? docs/EXACTNESS.md tells what is promised and what the numbers mean.
 //!
-//! 1. Replies: every kind of text, greedy and with seeds, plainly and then with each draft length.
+//! 1. Replies: every kind of text, greedy and with seeds, plainly and then with each draft length. The prompt is read once
+//!    before them, so that all find it in the cache: how a prompt was read changes scores as well.
 //! 2. Noise: what batches do to the scores along each kind's greedy reply.
 //! 3. First differences are measured: how much noise would turn one token into the other.
 //! 4. Distribution: the next tokens are drawn again and again at a few places.
@@ -24,7 +25,7 @@ use crate::engine::DrafterPlan;
 use crate::error::{Kind, Problem};
 use crate::event::{Activity, Reply, StopReason};
 use crate::exact::{Difference, Evidence, Floor, NOISE_FACTOR, explained, first_difference, judge, test};
-use crate::experiment::{Experiment, Finding, Gap, Passage, Place, Tally};
+use crate::experiment::{Experiment, Finding, Gap, Noise, Passage, Place, Tally};
 use crate::request::{DraftLength, Request, SamplingSettings, Speculation};
 use crate::token::TokenId;
 use plan::{Plan, sampling_name};
@@ -49,6 +50,8 @@ struct Compared {
     tokens: usize,
     tested: u32,
     accepted: u32,
+    /// As much of the prompt was in the cache as for the plain reply. (A long reply moves a sliding window past it.)
+    read_alike: bool,
     difference: Option<(Difference, Option<Gap>)>,
 }
 
@@ -63,7 +66,7 @@ struct Drawn {
 #[derive(Default)]
 struct Found {
     compared: Vec<Compared>,
-    noise: Vec<(String, Vec<Place>)>,
+    noise: Vec<(String, Noise)>,
     drawn: Vec<Drawn>,
     drafter_failed: Option<String>,
     /// Ended by Ctrl+C.
@@ -72,16 +75,30 @@ struct Found {
 
 impl Found {
     fn floor(&self) -> Option<Floor> {
-        let places: Vec<Place> = self.noise.iter().flat_map(|(_, places)| places).copied().collect();
+        let places: Vec<Place> = self.noise.iter().flat_map(|(_, noise)| &noise.places).copied().collect();
         Floor::over(&places)
+    }
+
+    /// What reading a prompt in another way does to scores, at most.
+    fn prompt_noise(&self) -> f64 {
+        self.noise.iter().map(|(_, noise)| noise.prompt).fold(0.0, f64::max)
+    }
+
+    /// Whether noise explains a difference.
+    fn is_near_tie(&self, compared: &Compared, gap: &Gap) -> bool {
+        let floor = self.floor().map_or(0.0, |floor| floor.floor);
+        explained(gap, if compared.read_alike { floor } else { floor.max(self.prompt_noise()) })
     }
 
     fn evidence(&self) -> Evidence {
         let floor = self.floor();
-        let noise = floor.map_or(0.0, |floor| floor.largest);
-        let tie = |gap: &Option<Gap>| gap.as_ref().is_some_and(|gap| explained(gap, noise));
-        let differences = self.compared.iter().filter_map(|compared| compared.difference.as_ref());
-        let near_ties = differences.clone().filter(|(_, gap)| tie(gap)).count();
+        let noise = floor.map_or(0.0, |floor| floor.floor);
+        let differing = self.compared.iter().filter(|compared| compared.difference.is_some());
+        let near_ties = differing.clone().filter(|compared| {
+            let gap = compared.difference.as_ref().and_then(|(_, gap)| gap.as_ref());
+            gap.is_some_and(|gap| self.is_near_tie(compared, gap))
+        });
+        let near_ties = near_ties.count();
         let tests = self.drawn.iter().flat_map(|drawn| {
             let second = drawn.tally.second.as_ref().map(|(_, cells)| cells);
             [Some(&drawn.tally.first), second].into_iter().flatten()
@@ -89,7 +106,7 @@ impl Found {
         Evidence {
             texts: self.compared.len(),
             near_ties,
-            different: differences.count() - near_ties,
+            different: differing.count() - near_ties,
             tested: self.compared.iter().map(|compared| compared.tested).sum(),
             floor,
             tests: tests.map(|cells| test(cells, NOISE_FACTOR * noise)).collect(),
@@ -209,6 +226,8 @@ impl Check<'_> {
         let plan = self.plan;
         let kind = plan.prompts[index].kind.clone();
         self.bar.set_message(kind.clone());
+        let first_token = Request { max_tokens: Some(1), ..self.request(index, &plan.samplings[0]) };
+        let _ = self.conversation.ask(first_token)?;
         let mut first = None;
         let mut differences = Vec::new();
         for sampling in &plan.samplings {
@@ -230,6 +249,7 @@ impl Check<'_> {
                     tokens: reply.tokens.len(),
                     tested: reply.counters.tested,
                     accepted: reply.counters.accepted,
+                    read_alike: reply.prompt_decoded == plain.prompt_decoded,
                     difference: difference.map(|difference| (difference, None)),
                 });
             }
@@ -239,10 +259,10 @@ impl Check<'_> {
         let sampling = plan.sampled().unwrap_or(&plan.samplings[0]);
         let passage = self.passage(index, sampling, &greedy);
         let noise = Experiment::Noise { passage, widths: plan.widths() };
-        if let Finding::Noise(places) = self.conversation.experiment(noise)?
+        if let Finding::Noise(found) = self.conversation.experiment(noise)?
             && !self.conversation.interrupted()
         {
-            self.found.noise.push((kind, places));
+            self.found.noise.push((kind, found));
         }
         self.bar.inc(1);
         for (at, sampling, before, difference) in differences {
@@ -267,11 +287,15 @@ impl Check<'_> {
     fn distribution(&mut self, greedy: &[Vec<TokenId>]) -> Result<(), Problem> {
         let Some(sampling) = self.plan.sampled().filter(|_| self.args.draws > 0) else { return Ok(()) };
         let mut candidates: Vec<(usize, usize, f64)> = Vec::new();
-        for (index, (_, places)) in self.found.noise.iter().enumerate() {
+        for (index, (_, noise)) in self.found.noise.iter().enumerate() {
             let distance = |place: &Place| (place.peak - BEST_PEAK).abs();
             // After the first token: before it no round is made.
-            let best =
-                places.iter().enumerate().skip(1).min_by(|a, b| distance(a.1).total_cmp(&distance(b.1)));
+            let best = noise
+                .places
+                .iter()
+                .enumerate()
+                .skip(1)
+                .min_by(|a, b| distance(a.1).total_cmp(&distance(b.1)));
             candidates.extend(best.map(|(at, place)| (index, at, distance(place))));
         }
         candidates.sort_by(|a, b| a.2.total_cmp(&b.2));

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::plan::sampling_name;
 use super::{Check, Compared, Drawn};
 use crate::cli::printer::tame;
-use crate::exact::{Floor, Judgement, NOISE_FACTOR, Test, explained, test};
+use crate::exact::{Floor, Judgement, NOISE_FACTOR, Test, test};
 use crate::experiment::{Cell, Gap, Standing};
 use crate::llama::build_info;
 use crate::token::TokenId;
@@ -23,7 +23,7 @@ fn tests<'a>(drawn: &'a Drawn, floor: f64) -> impl Iterator<Item = (Option<Token
 }
 
 fn floor(check: &Check<'_>) -> f64 {
-    check.found.floor().map_or(0.0, |floor| floor.largest)
+    check.found.floor().map_or(0.0, |floor| floor.floor)
 }
 
 /// The list for people, the verdict its last line.
@@ -33,7 +33,7 @@ pub fn list(check: &Check<'_>, judgement: &Judgement) -> String {
     let floor = floor(check);
     let differing = check.found.compared.iter().filter(|compared| compared.difference.is_some());
     for compared in differing.clone().take(LISTED) {
-        let _ = writeln!(text, "{}", difference_line(compared, floor));
+        let _ = writeln!(text, "{}", difference_line(check, compared));
     }
     if differing.clone().count() > LISTED {
         let _ = writeln!(text, "… and {} more differences (--json)", differing.count() - LISTED);
@@ -74,22 +74,22 @@ fn table(check: &Check<'_>, text: &mut String) {
             let equal = here.iter().filter(|it| it.difference.is_none()).count();
             let _ = write!(text, "{:>8}", format!("{equal}/{}", here.len()));
         }
-        let places = check.found.noise.iter().find(|(kind, _)| *kind == prompt.kind);
-        let _ = match places.and_then(|(_, places)| Floor::over(places)) {
-            Some(floor) => writeln!(text, "{:>10.4}", floor.largest),
+        let noise = check.found.noise.iter().find(|(kind, _)| *kind == prompt.kind);
+        let _ = match noise.and_then(|(_, noise)| Floor::over(&noise.places)) {
+            Some(floor) => writeln!(text, "{:>10.4}", floor.floor),
             None => writeln!(text, "{:>10}", "-"),
         };
     }
 }
 
-fn difference_line(compared: &Compared, floor: f64) -> String {
+fn difference_line(check: &Check<'_>, compared: &Compared) -> String {
     let Some((difference, gap)) = &compared.difference else { return String::new() };
     let at = difference.at;
     let head = format!("{}, {}, draft {}: token {at}", compared.kind, compared.sampling, compared.setting);
     let Some(gap) = gap else { return format!("{head} differs, not measured") };
     let edge =
         if gap.ours.kept && gap.theirs.kept { "" } else { ", at the edge of what is left to draw from" };
-    let judged = if explained(gap, floor) { "a near tie" } else { "no near tie" };
+    let judged = if check.found.is_near_tie(compared, gap) { "a near tie" } else { "no near tie" };
     format!(
         "{head} is {:?} instead of {:?}: gap {:.4}{edge}; noise of {:.4} would turn it: {judged}",
         tame(&gap.theirs.text),
@@ -158,18 +158,20 @@ pub fn object(check: &Check<'_>, judgement: &Judgement) -> Value {
         "draft_n": evidence.tested,
         "draft_n_accepted": found.compared.iter().map(|compared| compared.accepted).sum::<u32>(),
         "noise": found.floor().map(|floor| json!({
-            "floor": floor.largest,
+            "floor": floor.floor,
             "median": floor.median,
+            "largest": floor.largest,
             "places": floor.places,
             "widths": check.plan.widths(),
             "factor": NOISE_FACTOR,
+            "prompt": found.prompt_noise(),
         })),
-        "replies": found.compared.iter().map(|compared| reply(compared, floor_value)).collect::<Vec<_>>(),
+        "replies": found.compared.iter().map(|compared| reply(check, compared)).collect::<Vec<_>>(),
         "distribution": { "smallest_p": judgement.smallest_p, "tests": distribution },
     })
 }
 
-fn reply(compared: &Compared, floor: f64) -> Value {
+fn reply(check: &Check<'_>, compared: &Compared) -> Value {
     json!({
         "kind": compared.kind,
         "draw": compared.sampling,
@@ -182,12 +184,12 @@ fn reply(compared: &Compared, floor: f64) -> Value {
             "at": difference.at,
             "plain": difference.ours.map(|token| token.0),
             "drafted": difference.theirs.map(|token| token.0),
-            "measured": gap.as_ref().map(|gap| measured(gap, floor)),
+            "measured": gap.as_ref().map(|gap| measured(gap, check.found.is_near_tie(compared, gap))),
         })),
     })
 }
 
-fn measured(gap: &Gap, floor: f64) -> Value {
+fn measured(gap: &Gap, near_tie: bool) -> Value {
     let standing = |standing: &Standing| {
         json!({
             "token": standing.token.0,
@@ -203,7 +205,7 @@ fn measured(gap: &Gap, floor: f64) -> Value {
         "gap": gap.ours.score - gap.theirs.score,
         "noise_needed": gap.ours.distance.max(gap.theirs.distance),
         "noise_here": gap.spread,
-        "near_tie": explained(gap, floor),
+        "near_tie": near_tie,
     })
 }
 
