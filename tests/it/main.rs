@@ -3,6 +3,7 @@
 mod cli;
 mod distribution;
 mod drive;
+mod exact;
 mod fakes;
 mod features;
 mod gguf_builder;

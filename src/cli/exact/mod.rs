@@ -99,7 +99,8 @@ impl Found {
             gap.is_some_and(|gap| self.is_near_tie(compared, gap))
         });
         let near_ties = near_ties.count();
-        let tests = self.drawn.iter().flat_map(|drawn| {
+        // Where no guess was made (look-up knows nothing there), draws tell nothing of the drafter.
+        let tests = self.drawn.iter().filter(|drawn| drawn.tally.tested > 0).flat_map(|drawn| {
             let second = drawn.tally.second.as_ref().map(|(_, cells)| cells);
             [Some(&drawn.tally.first), second].into_iter().flatten()
         });

@@ -41,7 +41,9 @@ pub fn list(check: &Check<'_>, judgement: &Judgement) -> String {
     for drawn in &check.found.drawn {
         for (after, _, test) in tests(drawn, floor) {
             let place = drawn.place + usize::from(after.is_some());
-            let _ = writeln!(text, "{}, token {place}: {}", drawn.kind, test_line(&test));
+            let note =
+                if drawn.tally.tested > 0 { "" } else { "; without a single guess, so it does not count" };
+            let _ = writeln!(text, "{}, token {place}: {}{note}", drawn.kind, test_line(&test));
         }
     }
     let _ = writeln!(text, "{}", verdict_line(check, judgement));
