@@ -88,7 +88,7 @@ pub fn judge(evidence: &Evidence) -> Judgement {
             values.len()
         ));
     }
-    if !(noise <= MOST_NOISE) {
+    if noise.is_nan() || noise > MOST_NOISE {
         faults.push(format!("batches change scores by {noise:.2}, which is no rounding"));
     }
 

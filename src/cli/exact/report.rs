@@ -16,7 +16,7 @@ use crate::token::TokenId;
 const LISTED: usize = 10;
 
 /// The tests of a place: its own, and that of the place after a guess.
-fn tests<'a>(drawn: &'a Drawn, floor: f64) -> impl Iterator<Item = (Option<TokenId>, &'a [Cell], Test)> {
+fn tests(drawn: &Drawn, floor: f64) -> impl Iterator<Item = (Option<TokenId>, &[Cell], Test)> {
     let second = drawn.tally.second.as_ref().map(|(after, cells)| (Some(*after), cells.as_slice()));
     let both = std::iter::once((None, drawn.tally.first.as_slice())).chain(second);
     both.map(move |(after, cells)| (after, cells, test(cells, NOISE_FACTOR * floor)))
@@ -82,6 +82,13 @@ fn table(check: &Check<'_>, text: &mut String) {
             None => writeln!(text, "{:>10}", "-"),
         };
     }
+    // Equal texts prove nothing where nothing was guessed.
+    let _ = write!(text, "{:<width$}", "guesses");
+    for (setting, _) in &check.plan.settings {
+        let here = check.found.compared.iter().filter(|it| it.setting == *setting);
+        let _ = write!(text, "{:>8}", here.map(|it| it.tested).sum::<u32>());
+    }
+    text.push('\n');
 }
 
 fn difference_line(check: &Check<'_>, compared: &Compared) -> String {
