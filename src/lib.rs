@@ -12,6 +12,7 @@ pub mod cli;
 pub mod engine;
 pub mod error;
 pub mod event;
+pub mod exact;
 pub mod experiment;
 pub mod gguf;
 pub mod llama;

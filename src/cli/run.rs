@@ -4,14 +4,14 @@
 use std::io::{self, IsTerminal as _, Read as _};
 use std::time::Instant;
 
-use super::args::RunArgs;
+use super::args::{ReplyArgs, RunArgs};
 use super::conversation::{Conversation, Heard};
 use super::machine::Machine;
 use super::settings::{Settings, resolve};
 use super::{output_problem, printer, report};
 use crate::error::{Kind, Problem};
 use crate::event::{Channel, Event, Ready, Reply, StopReason};
-use crate::request::{Message, Prompt, Request, Role};
+use crate::request::{Message, Prompt, Request, Role, SamplingSettings};
 
 /// Runs the command.
 ///
@@ -20,7 +20,7 @@ use crate::request::{Message, Prompt, Request, Role};
 pub fn run(args: &RunArgs, machine: &Machine, started: Instant) -> Result<u8, Problem> {
     let text = prompt_text(args)?;
     let settings = resolve(args.positional.as_deref(), &args.shared, machine)?;
-    let request = request(args, text, &settings);
+    let request = request(&args.shared.reply, args.raw, text, settings.sampling.clone());
     let conversation = Conversation::start(settings.engine.clone())?;
     let ready = conversation.ready();
     let startup = started.elapsed();
@@ -84,9 +84,9 @@ fn prompt_text(args: &RunArgs) -> Result<String, Problem> {
     Ok(text)
 }
 
-fn request(args: &RunArgs, text: String, settings: &Settings) -> Request {
-    let reply = &args.shared.reply;
-    let prompt = if args.raw {
+/// The request for a text, as the options of a reply have it.
+pub(super) fn request(reply: &ReplyArgs, raw: bool, text: String, sampling: SamplingSettings) -> Request {
+    let prompt = if raw {
         Prompt::Raw(text)
     } else {
         let system = reply.system.iter().map(|text| Message { role: Role::System, text: text.clone() });
@@ -95,7 +95,7 @@ fn request(args: &RunArgs, text: String, settings: &Settings) -> Request {
     };
     Request {
         prompt,
-        sampling: settings.sampling.clone(),
+        sampling,
         max_tokens: reply.max_tokens,
         stop: reply.stop.clone(),
         ignore_end_of_turn: reply.ignore_eos,

@@ -39,6 +39,21 @@ impl<'m> TargetMachine<'m> {
         self.context.set_hidden_rows(false);
     }
 
+    /// A copy of the hidden row that a drafter goes on from, to go back to it with `put_hidden`.
+    #[must_use]
+    pub fn hidden(&self) -> Vec<f32> {
+        self.hidden.as_ref().map(|hidden| hidden.borrow().clone()).unwrap_or_default()
+    }
+
+    /// Puts back a hidden row.
+    pub fn put_hidden(&mut self, row: &[f32]) {
+        if let Some(hidden) = &self.hidden {
+            let mut hidden = hidden.borrow_mut();
+            hidden.clear();
+            hidden.extend_from_slice(row);
+        }
+    }
+
     /// Takes over the hidden row of the `index`-th token of the latest batch.
     pub fn take_hidden(&mut self, index: usize) {
         if let Some(hidden) = &self.hidden {

@@ -97,6 +97,6 @@ mod tests {
         assert!((4_850..5_150).contains(&count(1)), "{}", count(1));
         assert_eq!(count(1), count(7), "the last rate goes on");
         assert!((0..10_000).all(|position| !forcing.accepts(position, 1) || forcing.accepts(position, 0)));
-        assert_eq!(Forcing::new(Vec::new()).accepts(3, 0), false);
+        assert!(!Forcing::new(Vec::new()).accepts(3, 0));
     }
 }

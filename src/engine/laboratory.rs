@@ -4,7 +4,9 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use super::adapter::TargetMachine;
+use super::cancel::Canceller;
 use super::clock::Clock;
+use super::exactness::DrawsWish;
 use super::session::Session;
 use crate::experiment::{Experiment, Finding, Threads, Timing};
 use crate::llama::{LlamaError, Vocab};
@@ -28,23 +30,36 @@ pub struct Laboratory<'a, 'm> {
     pub session: &'a mut Session,
     /// The target's vocabulary.
     pub vocab: Vocab<'m>,
+    /// Whether a person wants the experiment to end.
+    pub cancel: &'a Canceller,
 }
 
 impl Laboratory<'_, '_> {
-    /// Makes an experiment. Where it fails, the cache is not to be trusted.
+    /// Makes an experiment; `prompt` is its prompt's tokens. Where it fails, the cache is not to be trusted.
     ///
     /// # Errors
     /// The machines'.
-    pub fn run(&mut self, experiment: &Experiment) -> Result<Finding, LlamaError> {
-        match experiment {
+    pub fn run(&mut self, experiment: &Experiment, prompt: &[TokenId]) -> Result<Finding, LlamaError> {
+        let finding = match experiment {
             // The policy is the worker's own.
-            Experiment::Forget => Ok(Finding::Done),
+            Experiment::Forget => return Ok(Finding::Done),
             Experiment::Threads(threads) => {
                 self.set_threads(*threads);
-                Ok(Finding::Done)
+                return Ok(Finding::Done);
             }
-            Experiment::Time(timing) => self.time(timing),
-        }
+            Experiment::Time(timing) => return self.time(timing),
+            Experiment::Noise { passage, widths } => self.noise(prompt, passage, widths).map(Finding::Noise),
+            Experiment::Gap { passage, widths, ours, theirs } => {
+                self.gap(prompt, passage, widths, [*ours, *theirs]).map(Finding::Gap)
+            }
+            Experiment::Draws { passage, draws, limit, length } => {
+                let wish = DrawsWish { draws: *draws, limit: *limit, length: *length as usize };
+                self.draws(prompt, passage, wish).map(Finding::Draws)
+            }
+        };
+        self.target.context().clear();
+        *self.session = Session::default();
+        finding
     }
 
     fn set_threads(&mut self, threads: Threads) {
@@ -52,8 +67,16 @@ impl Laboratory<'_, '_> {
         self.draft_threads.set(threads.draft);
     }
 
-    /// Makes the cache hold `tokens`, of which the last is always decoded again: its hidden row is wanted.
-    fn read(&mut self, tokens: &[TokenId]) -> Result<(), LlamaError> {
+    /// Empties the cache, then decodes `tokens` into it.
+    pub(super) fn read(&mut self, tokens: &[TokenId]) -> Result<(), LlamaError> {
+        self.target.context().clear();
+        *self.session = Session::default();
+        self.read_on(tokens)
+    }
+
+    /// Makes the cache hold `tokens`; what it holds of them already is kept. The last is always decoded again: its hidden
+    /// row is wanted.
+    fn read_on(&mut self, tokens: &[TokenId]) -> Result<(), LlamaError> {
         let context = self.target.context();
         self.session.reuse(context, tokens);
         let last = self.session.read(context, tokens, None, &mut |_| true)?;
@@ -69,7 +92,7 @@ impl Laboratory<'_, '_> {
             return Err(LlamaError::EmptyPrompt);
         }
         let tokens: Vec<TokenId> = once.iter().copied().cycle().take(context + widest).collect();
-        self.read(&tokens[..context])?;
+        self.read_on(&tokens[..context])?;
         let settings = SamplingSettings::default();
         let mut sampler = Sampler::new(&settings, Vec::new());
         let mut draft_sampler = sampler.clone();

@@ -4,6 +4,7 @@
 mod adapter;
 mod cancel;
 mod clock;
+mod exactness;
 mod forced;
 mod laboratory;
 mod loading;

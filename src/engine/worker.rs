@@ -15,7 +15,7 @@ use super::{DrafterPlan, EngineSettings};
 use crate::event::{Command, Event, Failure, Ready};
 use crate::experiment::Experiment;
 use crate::llama::{Backend, LlamaError, Model, Rendered, Templates};
-use crate::request::{Prompt, Request};
+use crate::request::Prompt;
 use crate::spec::AutoLength;
 use crate::token::TokenId;
 
@@ -103,17 +103,25 @@ fn serve(
                 continue;
             }
             Command::Experiment(experiment) => {
+                cancel.begin();
                 if experiment == Experiment::Forget {
                     auto = untaught(settings);
                 }
+                let prompt = match experiment.prompt() {
+                    None => Ok(Vec::new()),
+                    Some(prompt) => {
+                        prepare(&target, &mut templates, settings, prompt, cells).map(|it| it.tokens)
+                    }
+                };
                 let mut laboratory = Laboratory {
                     target: &mut target_machine,
                     drafter: &mut drafter,
                     draft_threads: &draft_threads,
                     session: &mut session,
                     vocab: target.vocab(),
+                    cancel,
                 };
-                let event = match laboratory.run(&experiment) {
+                let event = match prompt.and_then(|prompt| laboratory.run(&experiment, &prompt)) {
                     Ok(finding) => Event::Found(finding),
                     Err(error) => {
                         target_machine.context().clear();
@@ -128,7 +136,7 @@ fn serve(
         };
         cancel.begin();
         let clock = Clock::start();
-        let prompt = prepare(&target, &mut templates, settings, &request, cells);
+        let prompt = prepare(&target, &mut templates, settings, &request.prompt, cells);
         let outcome = prompt.and_then(|prepared| {
             let desk = Desk {
                 target: &mut target_machine,
@@ -190,7 +198,7 @@ fn prepare<'m>(
     model: &'m Model,
     templates: &mut Option<Templates<'m>>,
     settings: &EngineSettings,
-    request: &Request,
+    prompt: &Prompt,
     cells: u32,
 ) -> Result<Prepared, LlamaError> {
     let vocab = model.vocab();
@@ -201,7 +209,7 @@ fn prepare<'m>(
         }
         vocab.tokenize(text, true)
     };
-    let prepared = match &request.prompt {
+    let prepared = match prompt {
         Prompt::Raw(text) => {
             let tokens = tokenize(text)?;
             let boundary = settings.keeps_ways_back.then(|| tokens.len().saturating_sub(1));

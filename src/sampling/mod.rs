@@ -22,10 +22,13 @@
 mod exponential;
 mod kept;
 mod noise;
+mod ranking;
 mod row;
 
 use crate::request::SamplingSettings;
 use crate::token::{Position, TokenId};
+
+pub use ranking::{Ranking, Standing};
 
 use kept::Kept;
 use noise::Noise;

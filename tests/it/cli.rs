@@ -15,7 +15,7 @@ fn cache() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache")
 }
 
-fn slipstream(arguments: &[&str]) -> Command {
+pub fn slipstream(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_slipstream"));
     command.args(arguments).env("SLIPSTREAM_CACHE", cache()).env("NO_COLOR", "1");
     // One thread: a busy machine must not make two wait for each other.
@@ -36,7 +36,7 @@ fn text(output: Output) -> (i32, String, String) {
     (code, String::from_utf8(output.stdout).expect("UTF-8"), String::from_utf8(output.stderr).expect("UTF-8"))
 }
 
-fn run(arguments: &[&str]) -> (i32, String, String) {
+pub fn run(arguments: &[&str]) -> (i32, String, String) {
     finish(slipstream(arguments))
 }
 
@@ -46,7 +46,7 @@ fn with_input(arguments: &[&str], input: &[u8]) -> (i32, String, String) {
     text(child.wait_with_output().expect("the program ends"))
 }
 
-fn json(arguments: &[&str]) -> Value {
+pub fn json(arguments: &[&str]) -> Value {
     let (code, out, err) = run(arguments);
     assert_eq!(code, 0, "{err}");
     serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}"))

@@ -5,6 +5,7 @@ mod cli;
 mod config;
 mod distribution;
 mod drive;
+mod exact;
 mod fakes;
 mod features;
 mod gguf_builder;

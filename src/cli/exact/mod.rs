@@ -1,0 +1,324 @@
+//! `slipstream bench --exact`: on a person's own pair, do replies with the drafter say what plain replies say, and is what
+//! is drawn distributed as the target has it? docs/EXACTNESS.md tells what is promised and what the numbers mean.
+//!
+//! 1. Replies: every kind of text, greedy and with seeds, plainly and then with each draft length. The prompt is read once
+//!    before them, so that all find it in the cache: how a prompt was read changes scores as well.
+//! 2. Noise: what batches do to the scores along each kind's greedy reply.
+//! 3. First differences are measured: how much noise would turn one token into the other.
+//! 4. Distribution: the next tokens are drawn again and again at a few places.
+//!
+//! `crate::exact` judges.
+
+mod plan;
+mod report;
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::args::BenchArgs;
+use super::conversation::Conversation;
+use super::machine::Machine;
+use super::settings::{Settings, resolve};
+use super::{print, run};
+use crate::engine::DrafterPlan;
+use crate::error::{Kind, Problem};
+use crate::event::{Activity, Reply, StopReason};
+use crate::exact::{Difference, Evidence, Floor, NOISE_FACTOR, explained, first_difference, judge, test};
+use crate::experiment::{Experiment, Finding, Gap, Noise, Passage, Place, Tally};
+use crate::request::{DraftLength, Request, SamplingSettings, Speculation};
+use crate::token::TokenId;
+use plan::{Plan, sampling_name};
+
+/// Places whose distribution is checked: one each in so many kinds of text.
+const PLACES: usize = 3;
+
+/// Time for the draws of one place. On a slow machine fewer are made, which the report tells.
+const DRAWING_TIME: Duration = Duration::from_secs(20);
+
+/// A probability of the likeliest token at which draws tell most: enough other tokens, and enough accepted guesses.
+const BEST_PEAK: f64 = 0.5;
+
+/// First differences that are measured. Where there are more, something is broken, and more of them would not tell more.
+const MOST_GAPS: usize = 24;
+
+/// A reply with the drafter, beside the plain one.
+struct Compared {
+    kind: String,
+    sampling: String,
+    setting: String,
+    tokens: usize,
+    tested: u32,
+    accepted: u32,
+    /// As much of the prompt was in the cache as for the plain reply. (A long reply moves a sliding window past it.)
+    read_alike: bool,
+    difference: Option<(Difference, Option<Gap>)>,
+}
+
+/// What was drawn at one place.
+struct Drawn {
+    kind: String,
+    place: usize,
+    tally: Tally,
+}
+
+/// All that was found so far.
+#[derive(Default)]
+struct Found {
+    compared: Vec<Compared>,
+    noise: Vec<(String, Noise)>,
+    drawn: Vec<Drawn>,
+    drafter_failed: Option<String>,
+    /// Ended by Ctrl+C.
+    incomplete: bool,
+}
+
+impl Found {
+    fn floor(&self) -> Option<Floor> {
+        let places: Vec<Place> = self.noise.iter().flat_map(|(_, noise)| &noise.places).copied().collect();
+        Floor::over(&places)
+    }
+
+    /// What reading a prompt in another way does to scores, at most.
+    fn prompt_noise(&self) -> f64 {
+        self.noise.iter().map(|(_, noise)| noise.prompt).fold(0.0, f64::max)
+    }
+
+    /// Whether noise explains a difference.
+    fn is_near_tie(&self, compared: &Compared, gap: &Gap) -> bool {
+        let floor = self.floor().map_or(0.0, |floor| floor.floor);
+        explained(gap, if compared.read_alike { floor } else { floor.max(self.prompt_noise()) })
+    }
+
+    fn evidence(&self) -> Evidence {
+        let floor = self.floor();
+        let noise = floor.map_or(0.0, |floor| floor.floor);
+        let differing = self.compared.iter().filter(|compared| compared.difference.is_some());
+        let near_ties = differing.clone().filter(|compared| {
+            let gap = compared.difference.as_ref().and_then(|(_, gap)| gap.as_ref());
+            gap.is_some_and(|gap| self.is_near_tie(compared, gap))
+        });
+        let near_ties = near_ties.count();
+        // Where no guess was made (look-up knows nothing there), draws tell nothing of the drafter.
+        let tests = self.drawn.iter().filter(|drawn| drawn.tally.tested > 0).flat_map(|drawn| {
+            let second = drawn.tally.second.as_ref().map(|(_, cells)| cells);
+            [Some(&drawn.tally.first), second].into_iter().flatten()
+        });
+        Evidence {
+            texts: self.compared.len(),
+            near_ties,
+            different: differing.count() - near_ties,
+            tested: self.compared.iter().map(|compared| compared.tested).sum(),
+            floor,
+            tests: tests.map(|cells| test(cells, NOISE_FACTOR * noise)).collect(),
+            drafter_failed: self.drafter_failed.clone(),
+        }
+    }
+}
+
+/// Runs the check.
+///
+/// # Errors
+/// Whatever keeps it from being made. What it finds is no error, but has its exit code.
+pub fn run(args: &BenchArgs, machine: &Machine) -> Result<u8, Problem> {
+    let settings = resolve(args.positional.as_deref(), &args.shared, machine)?;
+    let plan = Plan::new(args, &settings.sampling)?;
+    if settings.engine.drafter == DrafterPlan::None {
+        let message = format!(
+            "checking {}: there is no drafter ({}), so there is nothing to compare",
+            settings.engine.model.display(),
+            settings.engine.pairing
+        );
+        return Err(Problem::new(
+            Kind::Usage,
+            message,
+            "give one with -d FILE, or use --drafter-kind lookup",
+        ));
+    }
+    let conversation = Conversation::start(settings.engine.clone())?;
+    if conversation.ready().draft_kind == "none" {
+        let reason = conversation.ready().speculation.reason.clone().unwrap_or_default();
+        let message =
+            format!("checking {}: the drafter cannot be used: {reason}", settings.engine.model.display());
+        return Err(Problem::new(Kind::File, message, "look at its file with `slipstream inspect FILE`"));
+    }
+    let steps = plan.prompts.len() * (plan.samplings.len() * (1 + plan.settings.len()) + 1) + PLACES;
+    let style = ProgressStyle::with_template("checking {msg} {bar:30} {percent}% · {eta} left")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    let bar = ProgressBar::new(steps as u64).with_style(style);
+    let mut check =
+        Check { args, plan: &plan, settings: &settings, conversation, bar, found: Found::default() };
+    let outcome = check.everything();
+    check.bar.finish_and_clear();
+    check.found.incomplete = check.conversation.interrupted();
+    if !check.found.incomplete {
+        // Whatever Ctrl+C did to the engine is no problem of its own.
+        outcome?;
+    }
+    let judgement = judge(&check.found.evidence());
+    let text = if args.json {
+        format!("{}\n", report::object(&check, &judgement))
+    } else {
+        report::list(&check, &judgement)
+    };
+    print(&text)?;
+    Ok(match () {
+        () if check.found.incomplete => Kind::Interrupted.code(),
+        () if judgement.verdict.is_kept() => 0,
+        () => Kind::Fault.code(),
+    })
+}
+
+/// The check while it is made.
+struct Check<'a> {
+    args: &'a BenchArgs,
+    plan: &'a Plan,
+    settings: &'a Settings,
+    conversation: Conversation,
+    bar: ProgressBar,
+    found: Found,
+}
+
+impl Check<'_> {
+    fn everything(&mut self) -> Result<(), Problem> {
+        let mut greedy = Vec::new();
+        for index in 0..self.plan.prompts.len() {
+            let Some(reply) = self.kind(index)? else { return Ok(()) };
+            greedy.push(reply);
+        }
+        self.distribution(&greedy)
+    }
+
+    fn request(&self, index: usize, sampling: &SamplingSettings) -> Request {
+        let reply = &self.args.shared.reply;
+        let text = self.plan.prompts[index].text.clone();
+        let request = run::request(reply, self.args.raw, text, sampling.clone());
+        // A stop text cuts tokens off: what stands at a difference would not be known.
+        Request { max_tokens: Some(self.plan.max_tokens), stop: Vec::new(), ..request }
+    }
+
+    /// The text of a prompt and some tokens of its reply.
+    fn passage(&self, index: usize, sampling: &SamplingSettings, reply: &[TokenId]) -> Passage {
+        let request = self.request(index, sampling);
+        Passage {
+            prompt: request.prompt,
+            reply: reply.to_vec(),
+            sampling: request.sampling,
+            ignore_end_of_turn: request.ignore_end_of_turn,
+        }
+    }
+
+    /// Writes a reply; `None` where Ctrl+C ended it.
+    fn reply(
+        &mut self,
+        index: usize,
+        sampling: &SamplingSettings,
+        length: DraftLength,
+    ) -> Result<Option<Reply>, Problem> {
+        self.conversation.speculate(Speculation { length, p_min: self.args.shared.draft.p_min });
+        let reply = self.conversation.ask(self.request(index, sampling))?;
+        self.bar.inc(1);
+        Ok((reply.stop_reason != StopReason::Cancelled).then_some(reply))
+    }
+
+    /// Compares all replies to a prompt and measures the noise along the greedy plain one, whose tokens are returned;
+    /// `None` where Ctrl+C ended it.
+    fn kind(&mut self, index: usize) -> Result<Option<Vec<TokenId>>, Problem> {
+        let plan = self.plan;
+        let kind = plan.prompts[index].kind.clone();
+        self.bar.set_message(kind.clone());
+        let first_token = Request { max_tokens: Some(1), ..self.request(index, &plan.samplings[0]) };
+        let _ = self.conversation.ask(first_token)?;
+        let mut first = None;
+        let mut differences = Vec::new();
+        for sampling in &plan.samplings {
+            let Some(plain) = self.reply(index, sampling, DraftLength::Off)? else { return Ok(None) };
+            for (setting, length) in &plan.settings {
+                let Some(reply) = self.reply(index, sampling, *length)? else { return Ok(None) };
+                if reply.speculation.activity == Activity::Off && self.found.drafter_failed.is_none() {
+                    self.found.drafter_failed = Some(reply.speculation.reason.clone().unwrap_or_default());
+                }
+                let difference = first_difference(&plain, &reply);
+                if let Some(difference) = difference {
+                    let before = plain.tokens[..difference.at].to_vec();
+                    differences.push((self.found.compared.len(), sampling, before, difference));
+                }
+                self.found.compared.push(Compared {
+                    kind: kind.clone(),
+                    sampling: sampling_name(sampling),
+                    setting: setting.clone(),
+                    tokens: reply.tokens.len(),
+                    tested: reply.counters.tested,
+                    accepted: reply.counters.accepted,
+                    read_alike: reply.prompt_decoded == plain.prompt_decoded,
+                    difference: difference.map(|difference| (difference, None)),
+                });
+            }
+            first.get_or_insert(plain.tokens);
+        }
+        let greedy = first.unwrap_or_default();
+        let sampling = plan.sampled().unwrap_or(&plan.samplings[0]);
+        let passage = self.passage(index, sampling, &greedy);
+        let noise = Experiment::Noise { passage, widths: plan.widths() };
+        if let Finding::Noise(found) = self.conversation.experiment(noise)?
+            && !self.conversation.interrupted()
+        {
+            self.found.noise.push((kind, found));
+        }
+        self.bar.inc(1);
+        for (at, sampling, before, difference) in differences {
+            let Difference { ours, theirs, .. } = difference;
+            let measured =
+                self.found.compared.iter().filter(|it| matches!(it.difference, Some((_, Some(_)))));
+            if measured.count() >= MOST_GAPS || self.conversation.interrupted() {
+                break;
+            }
+            let passage = self.passage(index, sampling, &before);
+            let gap = Experiment::Gap { passage, widths: plan.widths(), ours, theirs };
+            if let Finding::Gap(gap) = self.conversation.experiment(gap)?
+                && !self.conversation.interrupted()
+            {
+                self.found.compared[at].difference = Some((difference, Some(gap)));
+            }
+        }
+        Ok((!self.conversation.interrupted()).then_some(greedy))
+    }
+
+    /// Draws again and again, at the most telling place of each of a few kinds of text.
+    fn distribution(&mut self, greedy: &[Vec<TokenId>]) -> Result<(), Problem> {
+        let Some(sampling) = self.plan.sampled().filter(|_| self.args.draws > 0) else { return Ok(()) };
+        let mut candidates: Vec<(usize, usize, f64)> = Vec::new();
+        for (index, (_, noise)) in self.found.noise.iter().enumerate() {
+            let distance = |place: &Place| (place.peak - BEST_PEAK).abs();
+            // After the first token: before it no round is made.
+            let best = noise
+                .places
+                .iter()
+                .enumerate()
+                .skip(1)
+                .min_by(|a, b| distance(a.1).total_cmp(&distance(b.1)));
+            candidates.extend(best.map(|(at, place)| (index, at, distance(place))));
+        }
+        candidates.sort_by(|a, b| a.2.total_cmp(&b.2));
+        for (index, place, _) in candidates.into_iter().take(PLACES) {
+            let kind = self.plan.prompts[index].kind.clone();
+            self.bar.set_message(format!("the distribution of {kind}"));
+            let draws = Experiment::Draws {
+                passage: self.passage(index, sampling, &greedy[index][..place]),
+                draws: self.args.draws,
+                limit: DRAWING_TIME,
+                length: self.plan.longest(),
+            };
+            let Finding::Draws(tally) = self.conversation.experiment(draws)? else { continue };
+            self.bar.inc(1);
+            if let (None, Some(failure)) = (&self.found.drafter_failed, &tally.failed) {
+                self.found.drafter_failed = Some(failure.clone());
+            }
+            if self.conversation.interrupted() {
+                return Ok(());
+            }
+            self.found.drawn.push(Drawn { kind, place, tally });
+        }
+        Ok(())
+    }
+}
