@@ -9,6 +9,7 @@
 //!
 //! `crate::exact` judges.
 
+mod found;
 mod plan;
 mod report;
 
@@ -24,10 +25,11 @@ use super::{print, run};
 use crate::engine::DrafterPlan;
 use crate::error::{Kind, Problem};
 use crate::event::{Activity, Reply, StopReason};
-use crate::exact::{Difference, Evidence, Floor, NOISE_FACTOR, explained, first_difference, judge, test};
-use crate::experiment::{Experiment, Finding, Gap, Noise, Passage, Place, Tally};
+use crate::exact::{Difference, first_difference, judge};
+use crate::experiment::{Experiment, Finding, Gap, Passage, Place};
 use crate::request::{DraftLength, Request, SamplingSettings, Speculation};
 use crate::token::TokenId;
+use found::{Compared, Drawn, Found};
 use plan::{Plan, sampling_name};
 
 /// Places whose distribution is checked: one each in so many kinds of text.
@@ -39,81 +41,17 @@ const DRAWING_TIME: Duration = Duration::from_secs(20);
 /// A probability of the likeliest token at which draws tell most: enough other tokens, and enough accepted guesses.
 const BEST_PEAK: f64 = 0.5;
 
-/// First differences that are measured. Where there are more, something is broken, and more of them would not tell more.
-const MOST_GAPS: usize = 24;
+/// After so many differences that are no near ties the verdict is clear: others are told, but not measured.
+const ENOUGH_DIFFERENT: usize = 8;
 
-/// A reply with the drafter, beside the plain one.
-struct Compared {
-    kind: String,
-    sampling: String,
-    setting: String,
-    tokens: usize,
-    tested: u32,
-    accepted: u32,
-    /// As much of the prompt was in the cache as for the plain reply. (A long reply moves a sliding window past it.)
-    read_alike: bool,
-    difference: Option<(Difference, Option<Gap>)>,
-}
-
-/// What was drawn at one place.
-struct Drawn {
-    kind: String,
-    place: usize,
-    tally: Tally,
-}
-
-/// All that was found so far.
-#[derive(Default)]
-struct Found {
-    compared: Vec<Compared>,
-    noise: Vec<(String, Noise)>,
-    drawn: Vec<Drawn>,
-    drafter_failed: Option<String>,
-    /// Ended by Ctrl+C.
-    incomplete: bool,
-}
-
-impl Found {
-    fn floor(&self) -> Option<Floor> {
-        let places: Vec<Place> = self.noise.iter().flat_map(|(_, noise)| &noise.places).copied().collect();
-        Floor::over(&places)
-    }
-
-    /// What reading a prompt in another way does to scores, at most.
-    fn prompt_noise(&self) -> f64 {
-        self.noise.iter().map(|(_, noise)| noise.prompt).fold(0.0, f64::max)
-    }
-
-    /// Whether noise explains a difference.
-    fn is_near_tie(&self, compared: &Compared, gap: &Gap) -> bool {
-        let floor = self.floor().map_or(0.0, |floor| floor.floor);
-        explained(gap, if compared.read_alike { floor } else { floor.max(self.prompt_noise()) })
-    }
-
-    fn evidence(&self) -> Evidence {
-        let floor = self.floor();
-        let noise = floor.map_or(0.0, |floor| floor.floor);
-        let differing = self.compared.iter().filter(|compared| compared.difference.is_some());
-        let near_ties = differing.clone().filter(|compared| {
-            let gap = compared.difference.as_ref().and_then(|(_, gap)| gap.as_ref());
-            gap.is_some_and(|gap| self.is_near_tie(compared, gap))
-        });
-        let near_ties = near_ties.count();
-        // Where no guess was made (look-up knows nothing there), draws tell nothing of the drafter.
-        let tests = self.drawn.iter().filter(|drawn| drawn.tally.tested > 0).flat_map(|drawn| {
-            let second = drawn.tally.second.as_ref().map(|(_, cells)| cells);
-            [Some(&drawn.tally.first), second].into_iter().flatten()
-        });
-        Evidence {
-            texts: self.compared.len(),
-            near_ties,
-            different: differing.count() - near_ties,
-            tested: self.compared.iter().map(|compared| compared.tested).sum(),
-            floor,
-            tests: tests.map(|cells| test(cells, NOISE_FACTOR * noise)).collect(),
-            drafter_failed: self.drafter_failed.clone(),
-        }
-    }
+/// A reply that differs, before that is measured.
+struct Differing<'a> {
+    /// Which one.
+    compared: usize,
+    sampling: &'a SamplingSettings,
+    /// What both replies say.
+    before: Vec<TokenId>,
+    difference: Difference,
 }
 
 /// Runs the check.
@@ -240,8 +178,9 @@ impl Check<'_> {
                 }
                 let difference = first_difference(&plain, &reply);
                 if let Some(difference) = difference {
-                    let before = plain.tokens[..difference.at].to_vec();
-                    differences.push((self.found.compared.len(), sampling, before, difference));
+                    let (compared, before) =
+                        (self.found.compared.len(), plain.tokens[..difference.at].to_vec());
+                    differences.push(Differing { compared, sampling, before, difference });
                 }
                 self.found.compared.push(Compared {
                     kind: kind.clone(),
@@ -266,22 +205,46 @@ impl Check<'_> {
             self.found.noise.push((kind, found));
         }
         self.bar.inc(1);
-        for (at, sampling, before, difference) in differences {
-            let Difference { ours, theirs, .. } = difference;
-            let measured =
-                self.found.compared.iter().filter(|it| matches!(it.difference, Some((_, Some(_)))));
-            if measured.count() >= MOST_GAPS || self.conversation.interrupted() {
+        self.measure(index, &differences)?;
+        Ok((!self.conversation.interrupted()).then_some(greedy))
+    }
+
+    /// Measures first differences. Those of several draft lengths are mostly the same one.
+    fn measure(&mut self, index: usize, differences: &[Differing<'_>]) -> Result<(), Problem> {
+        let mut known: Vec<(&Differing<'_>, Gap)> = Vec::new();
+        for differing in differences {
+            if self.found.measured().1 >= ENOUGH_DIFFERENT || self.conversation.interrupted() {
                 break;
             }
-            let passage = self.passage(index, sampling, &before);
-            let gap = Experiment::Gap { passage, widths: plan.widths(), ours, theirs };
-            if let Finding::Gap(gap) = self.conversation.experiment(gap)?
-                && !self.conversation.interrupted()
-            {
-                self.found.compared[at].difference = Some((difference, Some(gap)));
+            let same = known.iter().find(|(other, _)| {
+                other.sampling == differing.sampling && other.difference == differing.difference
+            });
+            let gap = match same {
+                Some((_, gap)) => gap.clone(),
+                None => {
+                    // Most are explained by the floor; what batches do at this very place costs a few more passes.
+                    let alone = self.gap(index, differing, Vec::new())?;
+                    let compared = &self.found.compared[differing.compared];
+                    let clear = self.found.is_near_tie(compared, &alone);
+                    if clear { alone } else { self.gap(index, differing, self.plan.widths())? }
+                }
+            };
+            if !self.conversation.interrupted() {
+                let difference = (differing.difference, Some(gap.clone()));
+                self.found.compared[differing.compared].difference = Some(difference);
+                known.push((differing, gap));
             }
         }
-        Ok((!self.conversation.interrupted()).then_some(greedy))
+        Ok(())
+    }
+
+    fn gap(&self, index: usize, differing: &Differing<'_>, widths: Vec<u32>) -> Result<Gap, Problem> {
+        let passage = self.passage(index, differing.sampling, &differing.before);
+        let Difference { ours, theirs, .. } = differing.difference;
+        match self.conversation.experiment(Experiment::Gap { passage, widths, ours, theirs })? {
+            Finding::Gap(gap) => Ok(gap),
+            other => Err(Problem::new(Kind::Fault, format!("a gap was asked for, {other:?} was found"), "")),
+        }
     }
 
     /// Draws again and again, at the most telling place of each of a few kinds of text.

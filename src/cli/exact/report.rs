@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use super::Check;
+use super::found::{Compared, Drawn};
 use super::plan::sampling_name;
-use super::{Check, Compared, Drawn};
 use crate::cli::printer::tame;
 use crate::exact::{Floor, Judgement, NOISE_FACTOR, Test, test};
 use crate::experiment::{Cell, Gap, Standing};
@@ -111,6 +112,7 @@ fn difference_line(check: &Check<'_>, compared: &Compared) -> String {
 fn test_line(test: &Test) -> String {
     let mut line = format!("{} draws", test.draws);
     let _ = match test.p {
+        Some(p) if p < 0.001 => write!(line, ", {} cells, p {p:.0e}", test.cells),
         Some(p) => write!(line, ", {} cells, p {p:.3}", test.cells),
         None => write!(line, ", too few that differ to compare"),
     };
