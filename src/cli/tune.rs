@@ -178,6 +178,9 @@ fn text_to_read() -> Result<String, Problem> {
     Ok(prompts.into_iter().map(|prompt| prompt.text).collect::<Vec<_>>().join("\n\n"))
 }
 
+/// Times of batches, and of the draft steps before each.
+type Times = (Vec<Duration>, Vec<Duration>);
+
 /// An engine that is timed.
 struct Bench<'a> {
     conversation: &'a Conversation,
@@ -192,11 +195,7 @@ impl Bench<'_> {
     }
 
     /// Times of batches and steps; `None` after Ctrl+C.
-    fn time(
-        &self,
-        widths: Vec<u32>,
-        draft_steps: u32,
-    ) -> Result<Option<(Vec<Duration>, Vec<Duration>)>, Problem> {
+    fn time(&self, widths: Vec<u32>, draft_steps: u32) -> Result<Option<Times>, Problem> {
         if self.conversation.interrupted() {
             return Ok(None);
         }
