@@ -67,7 +67,7 @@ pub fn find(
     machine: &Machine,
 ) -> Option<Tuned> {
     // Nobody who has never tuned pays for hashing.
-    fs::read_dir(folder()?).ok()?.next()?;
+    let _some = fs::read_dir(folder()?).ok()?.next()?;
     let key = key(target, drafter, gpu_layers, machine).ok()?;
     let path = file(&key)?;
     let found = match fs::metadata(&path) {
