@@ -64,16 +64,8 @@ def quant(model: Path) -> str:
 
 def measure_kinds(setup: Setup, pair: Pair, chosen: argparse.Namespace, facts: dict[str, object]) -> None:
     """The case `kinds`, which keeps its rows as it goes and goes on where it was cut off."""
-    listed = chosen.kinds.split(",") if chosen.kinds else None
-    plan = kinds.PLANS[pair.label]
-    if listed and (unknown := set(listed) - {path.stem for path in plan.prompts + kinds.built_in(*listed)
-                                             if path.exists()}):
-        sys.exit(f"bench-peer: --kinds {','.join(sorted(unknown))}: there is no such kind of text for {pair.label}")
-    own = {path.stem: path for path in plan.prompts}
-    prompts = tuple(own.get(kind) or kinds.built_in(kind)[0] for kind in listed or ())
-    plan = kinds.changed(plan, prompts=prompts, tokens=chosen.tokens, n_max=chosen.n_max,
-                         starts=tuple(chosen.starts.split(",")) if chosen.starts else (),
-                         lengths=tuple(map(int, chosen.lengths.split(","))) if chosen.lengths else ())
+    plan = kinds.changed(kinds.PLANS[pair.label], chosen.kinds, chosen.starts, chosen.lengths, tokens=chosen.tokens,
+                         n_max=chosen.n_max)
     facts |= {"tokens": plan.tokens, "temperature": 1, "forced": " ".join(map(str, plan.forced)),
               "n_max": plan.n_max or "default"}
     stem = chosen.out / f"kinds-{facts['date']}-{pair.label}"

@@ -4,6 +4,7 @@ Each repeat starts every process anew and gives each its turn: ours, then the pe
 other repeat. `slipstream bench` is one process for all lengths. llama-server takes its draft length when it starts (the
 request's "speculative.n_max" is compiled out in b11434), so it is one process a length, and its plain decoding has no
 drafter in the process. n = 3 is the peer's default; its p-min and its way of drafting are left at their defaults.
+Without a drafter both sides look up: the peer's is ngram-simple as it is by default, and with N guesses behind N tokens.
 
 Both sides continue the same text as it stands for the same number of tokens at temperature 1, top-k 64, top-p 0.95, and
 may not end it. Both clocks run from the first token on. The seed is the number of the repeat: within a side all lengths
@@ -39,9 +40,11 @@ from sides import Pair, Server, Setup, run_child
 BUILT_IN = Path("assets/bench")
 OWN = Path(__file__).parent / "prompts"
 LENGTHS = (1, 2, 3, 4, 5, 6)
+STARTS = ("cold", "warm", "tuned")
 WARM_UP_TOKENS = 16
 # The leanest chain of the peer that draws from the same distribution as ours.
 PEER_REQUEST = {"samplers": ["top_k", "top_p", "temperature"], "cache_prompt": True}
+# The peer's look-up as it is by default: up to 48 guesses behind 12 tokens that occurred before.
 LOOKUP = "ngram-simple"
 
 
@@ -51,7 +54,7 @@ class Plan:
 
     prompts: tuple[Path, ...]
     tokens: int
-    starts: tuple[str, ...] = ("cold", "warm", "tuned")
+    starts: tuple[str, ...] = STARTS
     lengths: tuple[int, ...] = LENGTHS
     # Acceptance by place, given that all places before were accepted; the last rate goes on. Empty: the real one.
     forced: tuple[float, ...] = ()
@@ -199,7 +202,7 @@ class Ours:
 
 
 def peer_settings(pair: Pair, plan: Plan) -> list[str]:
-    return ["plain", *(map(str, plan.lengths) if pair.drafter else [LOOKUP])]
+    return ["plain", *([] if pair.drafter else [LOOKUP]), *map(str, plan.lengths)]
 
 
 def peer_flags(pair: Pair, plan: Plan, setting: str) -> list[str]:
@@ -207,6 +210,9 @@ def peer_flags(pair: Pair, plan: Plan, setting: str) -> list[str]:
         return []
     if setting == LOOKUP:
         return ["--spec-type", LOOKUP]
+    if pair.drafter is None:
+        # It guesses nothing where fewer tokens follow the place that was found than it was found by.
+        return ["--spec-type", LOOKUP, "--spec-ngram-simple-size-n", setting, "--spec-ngram-simple-size-m", setting]
     flags = ["-md", str(pair.drafter), "--spec-type", "draft-mtp", "--spec-draft-n-max", setting]
     if plan.forced:
         flags += ["--spec-synth-rates", ",".join(f"{rate:.6f}" for rate in reached(plan.forced, int(setting)))]
@@ -258,6 +264,22 @@ def measure(setup: Setup, pair: Pair, plan: Plan, repeats: int, book: Book) -> N
                 take(what, repeat)
 
 
-def changed(plan: Plan, **wishes) -> Plan:
-    """The plan with what was asked for on the command line."""
-    return replace(plan, **{name: value for name, value in wishes.items() if value})
+def changed(plan: Plan, kinds: str | None, starts: str | None, lengths: str | None, **numbers: int | None) -> Plan:
+    """The plan with what was asked for on the command line; None leaves the plan's."""
+    wishes = {name: value for name, value in numbers.items() if value}
+    if kinds:
+        own = {path.stem: path for path in plan.prompts}
+        wishes["prompts"] = tuple(own.get(kind, BUILT_IN / f"{kind}.txt") for kind in kinds.split(","))
+        if missing := [path.stem for path in wishes["prompts"] if not path.exists()]:
+            sys.exit(f"bench-peer: --kinds {missing[0]}: there is no such kind of text; this pair has {', '.join(own)}, "
+                     f"and all have {', '.join(sorted(path.stem for path in BUILT_IN.glob('*.txt')))}")
+    if starts:
+        wishes["starts"] = tuple(starts.split(","))
+        if "cold" not in wishes["starts"] or not set(wishes["starts"]) <= set(STARTS):
+            sys.exit(f"bench-peer: --starts {starts}: expected some of {','.join(STARTS)}, cold among them: all is "
+                     "compared with its lengths")
+    if lengths:
+        if not all(length.isdigit() and int(length) for length in lengths.split(",")):
+            sys.exit(f"bench-peer: --lengths {lengths}: expected numbers from 1, for instance 1,2,3")
+        wishes["lengths"] = tuple(map(int, lengths.split(",")))
+    return replace(plan, **wishes)

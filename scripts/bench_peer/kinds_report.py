@@ -120,7 +120,7 @@ def beside_the_peer(figures: Figures, lookup: bool) -> list[str]:
     """Every length of both sides, all × our plain of the same repeat."""
     plan = figures.plan
     lengths = list(map(str, plan.lengths))
-    default, choices = (LOOKUP, [LOOKUP]) if lookup else (PEER_DEFAULT, lengths)
+    default, choices = (LOOKUP, [LOOKUP, *lengths]) if lookup else (PEER_DEFAULT, lengths)
     derived = " (derived)" if plan.forced else ""
     out = [f"| kind | our auto (cold) | llama-server plain | its default ({default}){derived} | its best{derived} |",
            "|---|---|---|---|---|"]
@@ -135,9 +135,8 @@ def beside_the_peer(figures: Figures, lookup: bool) -> list[str]:
                    + (f"{best}: {spread(figures.over(figures.peer_of_plain, kind, best))} |" if best else "– |"))
         every.append(f"| {kind} | slipstream | "
                      + " | ".join(middle(figures.over(figures.of_plain, "cold", kind, n)) for n in lengths) + " |")
-        if not lookup:
-            every.append(f"| {kind} | llama-server{derived} | "
-                         + " | ".join(middle(figures.over(figures.peer_of_plain, kind, n)) for n in lengths) + " |")
+        every.append(f"| {kind} | llama-server{derived} | "
+                     + " | ".join(middle(figures.over(figures.peer_of_plain, kind, n)) for n in lengths) + " |")
         if plan.forced and auto and theirs:
             ours_up, theirs_down = statistics.median(auto) > 1, statistics.median(theirs) < 1
             summary.append(f"- {kind}: auto above plain {verdict(ours_up)}, where the peer's default is below it "
