@@ -7,8 +7,8 @@ drafter in the process. n = 3 is the peer's default; its p-min and its way of dr
 Without a drafter both sides look up: the peer's is ngram-simple as it is by default, and with N guesses behind N tokens.
 
 Both sides continue the same text as it stands for the same number of tokens at temperature 1, top-k 64, top-p 0.95, and
-may not end it. Both clocks run from the first token on. The seed is the number of the repeat: within a side all lengths
-write the same text, but the two sides draw different ones.
+may not end it. Both clocks run from the first token on. The seed is the number of the repeat: all lengths of a side
+write the same text (but for roundings of wider batches, which bench counts), and the two sides draw different ones.
 
 Ours starts in three ways, kept apart as `start`:
 - cold: `auto` begins every reply knowing nothing, as the program's first start. The fixed lengths are measured here.

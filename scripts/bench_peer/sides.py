@@ -73,10 +73,16 @@ def run_child(argv: list[str]) -> Child:
         start = time.perf_counter()
         child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=err)
         first, chunks = None, []
-        while chunk := os.read(child.stdout.fileno(), 65536):
-            first = first or time.perf_counter() - start
-            chunks.append(chunk)
-        _, status, usage = os.wait4(child.pid, 0)
+        try:
+            while chunk := os.read(child.stdout.fileno(), 65536):
+                first = first or time.perf_counter() - start
+                chunks.append(chunk)
+            _, status, usage = os.wait4(child.pid, 0)
+        except BaseException:
+            # A stopped run must not leave a model in memory behind it.
+            child.kill()
+            child.wait()
+            raise
         wall = time.perf_counter() - start
         child.stdout.close()
         child.returncode = os.waitstatus_to_exitcode(status)
