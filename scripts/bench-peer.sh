@@ -4,9 +4,11 @@
 #   scripts/bench-peer.sh build                          only build the peer (about 9 minutes on 2 cores)
 #   scripts/bench-peer.sh                                all pairs that are found, all cases
 #   scripts/bench-peer.sh --pairs pocket --cases mtp,prefill --repeats 9
+#   scripts/bench-peer.sh --pairs pocket --cases kinds   every draft length and the automatic one, by kind of text
 #
 # Results: docs/bench/peer-<date>-<pair>.csv (one row per pair of runs) and a Markdown table of the medians of the
-# paired ratios, printed and written beside it as .md. How each figure is taken: scripts/bench_peer/cases.py.
+# paired ratios, printed and written beside it as .md. How each figure is taken: scripts/bench_peer/cases.py. The case
+# kinds is described in scripts/bench_peer/kinds.py; its results are docs/bench/kinds-<date>-<pair>.
 #
 # Where things come from:
 #   SLIPSTREAM_BIN           our program (default: target/release/slipstream; build it first)
@@ -17,6 +19,8 @@
 #       shape-26b-a4b-Q4_0.gguf              random weights in the real shapes: write them with make_shape.py,
 #       shape-26b-assistant-Q4_0.gguf        "moe 30" and "assistant 4" (14.3 GB and 0.25 GB)
 #       shape-12b-12layer-Q4_0.gguf          the same, "dense 12" (2.1 GB)
+#       shape-12b-assistant-Q4_0.gguf        "assistant 4" for this width: 3840 in place of 2816, and one head of keys
+#                                            and values in its full layer in place of two (0.25 GB)
 #     The pocket pair is taken from assets/pocket. What is not there is skipped, and said so.
 #
 # Close other programs first: on a busy machine the ratios mean nothing. The load is printed at the start.

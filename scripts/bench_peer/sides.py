@@ -73,10 +73,16 @@ def run_child(argv: list[str]) -> Child:
         start = time.perf_counter()
         child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=err)
         first, chunks = None, []
-        while chunk := os.read(child.stdout.fileno(), 65536):
-            first = first or time.perf_counter() - start
-            chunks.append(chunk)
-        _, status, usage = os.wait4(child.pid, 0)
+        try:
+            while chunk := os.read(child.stdout.fileno(), 65536):
+                first = first or time.perf_counter() - start
+                chunks.append(chunk)
+            _, status, usage = os.wait4(child.pid, 0)
+        except BaseException:
+            # A stopped run must not leave a model in memory behind it.
+            child.kill()
+            child.wait()
+            raise
         wall = time.perf_counter() - start
         child.stdout.close()
         child.returncode = os.waitstatus_to_exitcode(status)
@@ -140,7 +146,9 @@ class Server:
     name = "llama-server"
     round_line = re.compile(rb"accepted\s+(\d+)/\s*(\d+) draft tokens")
 
-    def __init__(self, setup: Setup, pair: Pair, draft: int | None, sampling: str = "greedy", trace: bool = False):
+    def __init__(self, setup: Setup, pair: Pair, draft: int | None, sampling: str = "greedy", trace: bool = False,
+                 speculation: list[str] | None = None):
+        """`speculation`: flags in place of those that `draft` and `sampling` give."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -149,7 +157,7 @@ class Server:
         self.read_to = 0
         argv = [str(setup.peer / "llama-server"), *common_flags(setup, pair), "-np", "1", "--cache-ram", "0",
                 "--ctx-checkpoints", "0", "--no-ui", "--host", "127.0.0.1", "--port", str(port),
-                *draft_flags(setup, pair, draft, sampling)]
+                *(draft_flags(setup, pair, draft, sampling) if speculation is None else speculation)]
         env = {**os.environ, **({"LLAMA_TRACE": "1"} if trace else {})}
         self.child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, env=env)
 
@@ -176,12 +184,15 @@ class Server:
         self.read_to += len(chunk)
         return chunk
 
-    def reply(self, prompt: str, n: int, *, temp: float = 0.0, seed: int = 1, ignore_eos=True) -> Reply:
+    def reply(self, prompt: str, n: int, *, temp: float = 0.0, seed: int = 1, ignore_eos=True,
+              more: dict[str, object] | None = None) -> Reply:
+        """`more`: further fields of the request."""
         body = {"prompt": prompt, "n_predict": n, "temperature": temp, "seed": seed, "top_k": 64, "top_p": 0.95,
                 "min_p": 0.0, "cache_prompt": False, "ignore_eos": ignore_eos, "return_tokens": True}
         if temp == 0.0:
             # The leanest greedy chain that the peer has: the default one sorts and filters first.
             body |= {"samplers": ["top_k"], "top_k": 1}
+        body |= more or {}
         self.log_text()
         request = urllib.request.Request(f"{self.url}/completion", json.dumps(body).encode(),
                                          {"Content-Type": "application/json"})
