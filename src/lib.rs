@@ -15,6 +15,7 @@ pub mod event;
 pub mod exact;
 pub mod experiment;
 pub mod gguf;
+pub mod kernels;
 pub mod llama;
 pub mod models;
 pub mod request;

@@ -325,6 +325,7 @@ impl<'m> Context<'m> {
     fn process(&mut self, count: usize) -> Result<(), LlamaError> {
         self.decoded = 0;
         let (mut code, mut error): (i32, *mut c_char) = (0, ptr::null_mut());
+        let _unswitched = super::kernels::unswitched();
         let started = Instant::now();
         // SAFETY: context and batch are live and belong together; both out-parameters are written first.
         let status = unsafe {

@@ -19,6 +19,7 @@ mod chat;
 mod context;
 mod draft;
 mod error;
+pub mod kernels;
 mod model;
 mod vocab;
 

@@ -32,7 +32,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("spec", &["event", "request", "sampling", "token"]),
     ("sampling", &["request", "token"]),
     ("gguf", &[]),
-    ("llama", &["request", "token"]),
+    ("llama", &["kernels", "request", "token"]),
+    ("kernels", &[]),
     ("event", &["experiment", "request", "token"]),
     ("experiment", &["request", "token"]),
     ("exact", &["event", "experiment", "token"]),
@@ -153,7 +154,8 @@ fn unsafe_stands_in_the_safe_layer_only_and_gives_its_reason() {
             if !is_block {
                 continue;
             }
-            assert_eq!(module, "llama", "{path}:{}: {line}", number + 1);
+            // The kernels need raw loads and target features.
+            assert!(module == "llama" || module == "kernels", "{path}:{}: {line}", number + 1);
             let above = &lines[number.saturating_sub(6)..=number];
             let reasoned = above.iter().any(|line| line.contains("SAFETY") || line.contains("# Safety"));
             // A callback's type or signature says what C may do, not what we do.

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 fn main() {
-    for file in ["build.rs", "shim.h", "shim.cpp"] {
+    for file in ["build.rs", "shim.h", "shim.cpp", "hook.h", "hook.cpp"] {
         println!("cargo:rerun-if-changed={file}");
     }
     let source = llama_source();
@@ -14,11 +14,15 @@ fn main() {
     println!("cargo:rustc-env=SLIPSTREAM_LLAMA_SOURCE_VERSION={}", crate_version(&source));
 
     let mut shim = cc::Build::new();
-    shim.cpp(true).std("c++17").file("shim.cpp").include(".").warnings(false);
+    shim.cpp(true).std("c++17").file("shim.cpp").file("hook.cpp").include(".").warnings(false);
     // MSVC unwinds C++ exceptions only where it is told to.
     shim.flag_if_supported("/EHsc");
-    for folder in ["src", "include", "ggml/include", "ggml/src", "common", "vendor"] {
+    for folder in ["src", "include", "ggml/include", "ggml/src", "ggml/src/ggml-cpu", "common", "vendor"] {
         shim.include(source.join(folder));
+    }
+    // The CPU code then lies in libraries loaded at run time: its registry cannot be linked.
+    if env::var_os("CARGO_FEATURE_DYNAMIC_BACKENDS").is_some() {
+        shim.define("SLIPSTREAM_DYNAMIC_BACKENDS", None);
     }
     shim.compile("slipstream_shim");
 

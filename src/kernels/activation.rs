@@ -1,0 +1,111 @@
+//! Activations in 8 bits, 32 to a scale: bit for bit llama.cpp's `quantize_row_q8_0`, with what the kernels want beside.
+
+use super::half;
+
+/// Values that share a scale.
+pub const BLOCK: usize = 32;
+
+/// The value a NaN, or an infinity times zero, becomes. It appears in no other way: a block's largest magnitude is 127.
+const IMPOSSIBLE: i8 = -128;
+
+/// 32 quantized activations.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(C)]
+pub struct ActivationBlock {
+    /// What a quantized step is worth; went through half precision, as in llama.cpp.
+    pub scale: f32,
+    /// −4 · the sum of the values. The kernels multiply nibbles of 0..15 that stand for −8..7, and keep two partial sums:
+    /// each starts here, and the 8 too many of every nibble are taken off.
+    pub correction: i32,
+    /// The values.
+    pub values: [i8; BLOCK],
+}
+
+impl ActivationBlock {
+    /// Eight neighbouring values in the bytes of one number, the first lowest.
+    #[inline]
+    #[must_use]
+    pub fn eight(&self, number: usize) -> i64 {
+        let eight = self.values.as_chunks::<8>().0[number];
+        i64::from_le_bytes(eight.map(i8::cast_unsigned))
+    }
+}
+
+/// Quantizes a row; returns whether it holds a value that is no number, for which only the reference kernel is exact.
+///
+/// # Panics
+/// Where the row is not `blocks.len()` blocks long.
+pub fn quantize(row: &[f32], blocks: &mut [ActivationBlock]) -> bool {
+    assert_eq!(row.len(), blocks.len() * BLOCK, "a row and its blocks");
+    let mut irregular = false;
+    for (values, block) in row.chunks_exact(BLOCK).zip(blocks) {
+        // Eight running maxima that meet pairwise; of a NaN and a number the second stays: the order of llama.cpp's vectors counts
+        // once a NaN is among them.
+        let mut lanes: [f32; 8] = std::array::from_fn(|lane| values[lane].abs());
+        for eight in values.chunks_exact(8).skip(1) {
+            for (lane, value) in lanes.iter_mut().zip(eight) {
+                *lane = maximum(*lane, value.abs());
+            }
+        }
+        let four: [f32; 4] = std::array::from_fn(|lane| maximum(lanes[lane + 4], lanes[lane]));
+        let largest = maximum(maximum(four[0], four[2]), maximum(four[1], four[3]));
+
+        let inverse = if largest == 0.0 { 0.0 } else { 127.0 / largest };
+        let mut sum = 0;
+        for (value, quantized) in values.iter().zip(&mut block.values) {
+            *quantized = step(value * inverse);
+            irregular |= *quantized == IMPOSSIBLE;
+            sum += i32::from(*quantized);
+        }
+        block.scale = half::to_single(half::from_single(largest / 127.0));
+        block.correction = -4 * sum;
+    }
+    irregular
+}
+
+/// x86's `maxps`: the second where one of them is NaN.
+fn maximum(first: f32, second: f32) -> f32 {
+    if first > second { first } else { second }
+}
+
+/// The nearest whole number, ties to even, as conversion and two saturating packs leave it.
+fn step(value: f32) -> i8 {
+    let rounded = value.round_ties_even();
+    // What the processor cannot convert becomes the smallest integer, which the packs make -128.
+    if rounded.is_nan() || !(-2_147_483_648.0..2_147_483_648.0).contains(&rounded) {
+        return IMPOSSIBLE;
+    }
+    rounded.clamp(-128.0, 127.0) as i8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ActivationBlock, quantize};
+
+    const EMPTY: ActivationBlock = ActivationBlock { scale: 0.0, correction: 0, values: [0; 32] };
+
+    #[test]
+    fn the_largest_value_becomes_127_and_ties_go_to_even() {
+        let mut row = [0.0; 32];
+        row[3] = -127.0;
+        row[4] = 2.5;
+        row[5] = 3.5;
+        let mut block = [EMPTY];
+        assert!(!quantize(&row, &mut block));
+        assert_eq!(block[0].scale, 1.0);
+        assert_eq!(&block[0].values[3..6], &[-127, 2, 4]);
+        assert_eq!(block[0].correction, 4 * 121);
+    }
+
+    #[test]
+    fn nothing_is_zero_and_what_is_no_number_is_told() {
+        let mut block = [EMPTY];
+        assert!(!quantize(&[0.0; 32], &mut block));
+        assert_eq!(block[0], EMPTY);
+        let mut row = [1.0; 32];
+        row[9] = f32::NAN;
+        assert!(quantize(&row, &mut block));
+        row[9] = f32::INFINITY;
+        assert!(quantize(&row, &mut block));
+    }
+}

@@ -1,0 +1,76 @@
+//! Which kernels this processor can run.
+
+use super::q4_0::{self, Strip};
+
+/// The instructions a kernel is written in; slowest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum InstructionSet {
+    /// Plain code, for tests.
+    Reference,
+    /// AVX2, FMA and F16C.
+    Avx2,
+    /// AVX-VNNI beside those.
+    AvxVnni,
+    /// AVX-512 F, BW and VNNI.
+    Avx512Vnni,
+}
+
+impl InstructionSet {
+    /// All, slowest first.
+    pub const ALL: [InstructionSet; 4] = [Self::Reference, Self::Avx2, Self::AvxVnni, Self::Avx512Vnni];
+
+    /// The fastest of this processor; none where only the reference would run, which is slower than llama.cpp.
+    #[must_use]
+    pub fn fastest() -> Option<InstructionSet> {
+        Self::ALL.into_iter().rev().find(|set| *set != Self::Reference && set.is_supported())
+    }
+
+    /// Whether this processor has it.
+    #[must_use]
+    pub fn is_supported(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        {
+            let base = is_x86_feature_detected!("avx2")
+                && is_x86_feature_detected!("fma")
+                && is_x86_feature_detected!("f16c");
+            match self {
+                Self::Reference => true,
+                Self::Avx2 => base,
+                Self::AvxVnni => base && is_x86_feature_detected!("avxvnni"),
+                Self::Avx512Vnni => {
+                    base && is_x86_feature_detected!("avx512f")
+                        && is_x86_feature_detected!("avx512bw")
+                        && is_x86_feature_detected!("avx512vnni")
+                }
+            }
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        {
+            self == Self::Reference
+        }
+    }
+
+    /// Its kernel; to be called where it [is supported](Self::is_supported) only.
+    #[must_use]
+    pub fn strip(self) -> Strip {
+        #[cfg(target_arch = "x86_64")]
+        match self {
+            Self::Reference => q4_0::reference,
+            Self::Avx2 => super::avx2::strip,
+            Self::AvxVnni => super::avx_vnni::strip,
+            Self::Avx512Vnni => super::avx512::strip,
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        {
+            let _ = self;
+            q4_0::reference
+        }
+    }
+
+    /// The set with this number, as `self as u8` gives it.
+    #[must_use]
+    pub fn from_number(number: u8) -> Option<InstructionSet> {
+        Self::ALL.into_iter().find(|set| *set as u8 == number)
+    }
+}

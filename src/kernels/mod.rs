@@ -1,0 +1,28 @@
+//! Matrix products of small batches on the processor, at the memory traffic of one row.
+//!
+//! llama.cpp unpacks weights once per row of a small batch, and streams long matrices from memory as often. Here a strip of
+//! weights is read once, unpacked once, and multiplied with up to eight rows. Every row gets the bits that llama.cpp's own
+//! one-row path (`ggml_gemv_q4_0_8x8_q8_0`) gives it: same quantized activations, exact integer sums, and one fused
+//! multiply-add per 32 columns in the same order.
+//!
+//! Knows nothing of llama.cpp: `llama::kernels` hands over pointers and a pool of threads.
+#![allow(unsafe_code)]
+
+mod activation;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod avx_vnni;
+mod half;
+mod instructions;
+mod product;
+mod q4_0;
+#[cfg(test)]
+mod tests;
+
+pub use activation::{ActivationBlock, BLOCK, quantize};
+pub use instructions::InstructionSet;
+pub use product::{Pool, Product, multiply, work_bytes};
+pub use q4_0::{Batch, GROUP, Strip, WIDEST, WeightBlock};

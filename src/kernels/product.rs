@@ -1,0 +1,271 @@
+//! One product over all threads: quantize, sort the rows by expert, take strips from one common counter.
+
+use std::slice;
+
+use super::activation::{self, ActivationBlock, BLOCK};
+use super::instructions::InstructionSet;
+use super::q4_0::{self, Batch, GROUP, WIDEST, WeightBlock};
+
+/// Most rows of weights in a strip: with 4,000 columns 140 KiB, which stay in the second cache for a second pass.
+const LONGEST_STRIP: usize = 64;
+
+/// The threads that work on one product together.
+pub trait Pool {
+    /// Waits until all threads are here.
+    fn barrier(&self);
+    /// Sets the common counter to zero.
+    fn reset(&self);
+    /// The counter's value, which then grows by one.
+    fn next(&self) -> usize;
+}
+
+/// A product, as one of its threads sees it. Strides are bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Product {
+    /// The first matrix.
+    pub weights: *const u8,
+    /// Single-precision rows: [token][slot][columns].
+    pub activations: *const u8,
+    /// `i32` numbers of the experts of each token, [token][choice]; null where one matrix serves all rows.
+    pub choice: *const u8,
+    /// Single-precision results: [token][choice][rows].
+    pub output: *mut u8,
+    /// Columns of a matrix.
+    pub columns: usize,
+    /// Rows of a matrix.
+    pub rows: usize,
+    /// Matrices.
+    pub experts: usize,
+    /// From matrix to matrix.
+    pub expert_stride: usize,
+    /// Rows of activations a token; a choice takes the row of its number, round and round.
+    pub slots: usize,
+    /// Tokens.
+    pub tokens: usize,
+    /// From row to row of activations.
+    pub slot_stride: usize,
+    /// From token to token of activations.
+    pub token_stride: usize,
+    /// Experts a token; equal to `slots` where there is one matrix.
+    pub chosen: usize,
+    /// From choice to choice.
+    pub choice_stride: usize,
+    /// From token to token of choices.
+    pub choice_token_stride: usize,
+    /// From row to row of results.
+    pub output_slot_stride: usize,
+    /// From token to token of results.
+    pub output_token_stride: usize,
+    /// This thread's number.
+    pub thread: usize,
+    /// Threads.
+    pub threads: usize,
+    /// Memory common to the threads.
+    pub work: *mut u8,
+    /// Its size.
+    pub work_size: usize,
+}
+
+/// Where things lie in the work memory: quantized rows, each with a mark behind it, then the lists.
+struct Layout {
+    row: usize,
+    /// Offsets into `entries`, one more than experts.
+    starts: usize,
+    /// Experts with at least one row, their number first.
+    active: usize,
+    /// (choice, token), sorted by expert.
+    entries: usize,
+    end: usize,
+}
+
+impl Layout {
+    fn of(product: &Product) -> Layout {
+        let row = product.columns / BLOCK * size_of::<ActivationBlock>() + 8;
+        let starts = row * product.slots * product.tokens;
+        let active = starts + 4 * (product.experts + 1);
+        let entries = active + 4 * (product.experts + 1);
+        Layout { row, starts, active, entries, end: entries + 8 * product.chosen * product.tokens }
+    }
+}
+
+/// Bytes of work memory the product needs; reads sizes only.
+#[must_use]
+pub fn work_bytes(product: &Product) -> usize {
+    Layout::of(product).end
+}
+
+/// Computes this thread's part. Returns false, on all threads alike and before any barrier, for what it does not do.
+///
+/// # Safety
+/// All pointers and strides describe live memory; `output` and `work` are shared with the other threads of this product
+/// only, which are as many as it says; the weights are [`WeightBlock`]s; `set` is supported.
+pub unsafe fn multiply(product: &Product, set: InstructionSet, pool: &impl Pool) -> bool {
+    let layout = Layout::of(product);
+    let fits = product.columns.is_multiple_of(BLOCK)
+        && product.columns > 0
+        && product.rows.is_multiple_of(GROUP)
+        && layout.end <= product.work_size
+        && product.work.addr().is_multiple_of(8)
+        && product.activations.addr().is_multiple_of(4);
+    // SAFETY: the caller's promise about `choice`.
+    if !fits || !unsafe { choices_exist(product) } {
+        return false;
+    }
+    // SAFETY: the caller's promises; each thread writes its own rows, the first one also the lists.
+    unsafe {
+        quantize_rows(product, &layout);
+        if product.thread == 0 {
+            sort_rows(product, &layout);
+            pool.reset();
+        }
+    }
+    pool.barrier();
+    // SAFETY: all rows and lists are written, and from now on only read.
+    unsafe { take_strips(product, &layout, set, pool) };
+    true
+}
+
+/// The expert of a choice; the only one where there is nothing to choose.
+unsafe fn expert(product: &Product, choice: usize, token: usize) -> i32 {
+    if product.choice.is_null() {
+        return 0;
+    }
+    let at = token * product.choice_token_stride + choice * product.choice_stride;
+    // SAFETY: the caller's promise about strides.
+    unsafe { product.choice.add(at).cast::<i32>().read_unaligned() }
+}
+
+unsafe fn choices_exist(product: &Product) -> bool {
+    (0..product.tokens).all(|token| {
+        (0..product.chosen).all(|choice| {
+            // SAFETY: both numbers are in range.
+            let expert = unsafe { expert(product, choice, token) };
+            usize::try_from(expert).is_ok_and(|expert| expert < product.experts)
+        })
+    })
+}
+
+unsafe fn quantize_rows(product: &Product, layout: &Layout) {
+    let blocks = product.columns / BLOCK;
+    for row in (product.thread..product.slots * product.tokens).step_by(product.threads) {
+        let at = row / product.slots * product.token_stride + row % product.slots * product.slot_stride;
+        // SAFETY: the row lies in the activations, its place in the work memory is this thread's alone.
+        unsafe {
+            let values = slice::from_raw_parts(product.activations.add(at).cast::<f32>(), product.columns);
+            let place = product.work.add(row * layout.row).cast::<ActivationBlock>();
+            place.write_bytes(0, blocks);
+            let irregular = activation::quantize(values, slice::from_raw_parts_mut(place, blocks));
+            place.add(blocks).cast::<u32>().write(u32::from(irregular));
+        }
+    }
+}
+
+unsafe fn sort_rows(product: &Product, layout: &Layout) {
+    // SAFETY: `multiply` checked the size; nobody else touches the lists before the barrier; experts are in range.
+    unsafe {
+        let zeroed = layout.entries - layout.starts;
+        product.work.add(layout.starts).write_bytes(0, zeroed);
+        let starts =
+            slice::from_raw_parts_mut(product.work.add(layout.starts).cast::<u32>(), product.experts + 1);
+        let active =
+            slice::from_raw_parts_mut(product.work.add(layout.active).cast::<u32>(), product.experts + 1);
+        let entries = product.work.add(layout.entries).cast::<[u32; 2]>();
+        for token in 0..product.tokens {
+            for choice in 0..product.chosen {
+                starts[expert(product, choice, token) as usize + 1] += 1;
+            }
+        }
+        for number in 0..product.experts {
+            if starts[number + 1] > 0 {
+                active[0] += 1;
+                active[active[0] as usize] = number as u32;
+            }
+            starts[number + 1] += starts[number];
+        }
+        // Filling moves each expert's start to its end, which is the start of the next: shifted back afterwards.
+        for token in 0..product.tokens {
+            for choice in 0..product.chosen {
+                let start = &mut starts[expert(product, choice, token) as usize];
+                entries.add(*start as usize).write([choice as u32, token as u32]);
+                *start += 1;
+            }
+        }
+        starts.copy_within(0..product.experts, 1);
+        starts[0] = 0;
+    }
+}
+
+unsafe fn take_strips(product: &Product, layout: &Layout, set: InstructionSet, pool: &impl Pool) {
+    let blocks = product.columns / BLOCK;
+    // Shorter strips where there are few rows for many threads.
+    let share = product.rows.div_ceil(4 * product.threads).next_multiple_of(2 * GROUP);
+    let length = share.min(LONGEST_STRIP);
+    let strips = product.rows.div_ceil(length);
+    // SAFETY: written before the barrier, of these lengths.
+    let (starts, active) = unsafe {
+        (
+            slice::from_raw_parts(product.work.add(layout.starts).cast::<u32>(), product.experts + 1),
+            slice::from_raw_parts(product.work.add(layout.active).cast::<u32>(), product.experts + 1),
+        )
+    };
+    let jobs = active[0] as usize * strips;
+    loop {
+        let job = pool.next();
+        if job >= jobs {
+            break;
+        }
+        let number = active[1 + job / strips] as usize;
+        let first = job % strips * length;
+        let rows = length.min(product.rows - first);
+        let range = starts[number] as usize..starts[number + 1] as usize;
+        // SAFETY: the strip lies in the expert's matrix; the entries in the list.
+        let (weights, entries) = unsafe {
+            let matrix = product.weights.add(number * product.expert_stride).cast::<WeightBlock>();
+            let list = product.work.add(layout.entries).cast::<[u32; 2]>();
+            (
+                slice::from_raw_parts(matrix.add(first / GROUP * blocks), rows / GROUP * blocks),
+                slice::from_raw_parts(list.add(range.start), range.len()),
+            )
+        };
+        for some in entries.chunks(WIDEST) {
+            // SAFETY: this job's strip of results is this thread's alone.
+            unsafe { one_pass(product, layout, set, weights, first, some) };
+        }
+    }
+}
+
+/// Multiplies a strip with up to eight rows; those with values that are no numbers take the reference.
+unsafe fn one_pass(
+    product: &Product,
+    layout: &Layout,
+    set: InstructionSet,
+    weights: &[WeightBlock],
+    first: usize,
+    entries: &[[u32; 2]],
+) {
+    let blocks = product.columns / BLOCK;
+    let empty = Batch { activations: [&[]; WIDEST], outputs: [std::ptr::null_mut(); WIDEST], count: 0 };
+    let (mut regular, mut irregular) = (empty, empty);
+    for [choice, token] in entries.iter().map(|entry| entry.map(|number| number as usize)) {
+        let row = token * product.slots + choice % product.slots;
+        // SAFETY: row and result exist; the mark lies behind the row's blocks.
+        unsafe {
+            let place = product.work.add(row * layout.row).cast::<ActivationBlock>().cast_const();
+            let is_irregular = place.add(blocks).cast::<u32>().read() != 0;
+            let batch = if is_irregular { &mut irregular } else { &mut regular };
+            let at = token * product.output_token_stride + choice * product.output_slot_stride;
+            batch.activations[batch.count] = slice::from_raw_parts(place, blocks);
+            batch.outputs[batch.count] = product.output.add(at).cast::<f32>().add(first);
+            batch.count += 1;
+        }
+    }
+    // SAFETY: whole groups, rows of one length, room for the results; the caller answers for the instructions.
+    unsafe {
+        if regular.count > 0 {
+            set.strip()(weights, &regular);
+        }
+        if irregular.count > 0 {
+            q4_0::reference(weights, &irregular);
+        }
+    }
+}

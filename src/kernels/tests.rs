@@ -1,0 +1,88 @@
+//! Every instruction set against the reference, bit for bit.
+
+use super::q4_0::{self, Batch, GROUP, WIDEST, WeightBlock};
+use super::{ActivationBlock, BLOCK, InstructionSet, half, quantize};
+
+/// A small generator: the same numbers everywhere.
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> u32 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as u32
+    }
+
+    fn real(&mut self) -> f32 {
+        self.next() as f32 / (1_u32 << 30) as f32 - 1.0
+    }
+}
+
+fn weights(numbers: &mut Numbers, count: usize) -> Vec<WeightBlock> {
+    (0..count)
+        .map(|_| WeightBlock {
+            scales: std::array::from_fn(|_| half::from_single(numbers.real() * 0.05)),
+            nibbles: std::array::from_fn(|_| numbers.next() as u8),
+        })
+        .collect()
+}
+
+fn row(numbers: &mut Numbers, blocks: usize) -> Vec<ActivationBlock> {
+    let values: Vec<f32> = (0..blocks * BLOCK).map(|_| numbers.real() * 3.0).collect();
+    let mut row = vec![ActivationBlock { scale: 0.0, correction: 0, values: [0; BLOCK] }; blocks];
+    assert!(!quantize(&values, &mut row));
+    row
+}
+
+fn run(strip: q4_0::Strip, weights: &[WeightBlock], rows: &[Vec<ActivationBlock>]) -> Vec<Vec<f32>> {
+    let results = weights.len() / rows[0].len() * GROUP;
+    // One more than needed, to see a kernel write too far.
+    let mut outputs = vec![vec![-1.0; results + 1]; rows.len()];
+    let mut batch =
+        Batch { activations: [&[]; WIDEST], outputs: [std::ptr::null_mut(); WIDEST], count: rows.len() };
+    for (number, (row, output)) in rows.iter().zip(&mut outputs).enumerate() {
+        batch.activations[number] = row;
+        batch.outputs[number] = output.as_mut_ptr();
+    }
+    // SAFETY: whole groups, room for all results, and the callers ask whether the processor can.
+    unsafe { strip(weights, &batch) };
+    outputs
+}
+
+#[test]
+fn every_set_gives_the_reference_s_bits() {
+    let mut numbers = Numbers(7);
+    for set in InstructionSet::ALL.into_iter().filter(|set| set.is_supported()) {
+        for (blocks, groups) in [(1, 1), (3, 2), (12, 3), (40, 5)] {
+            let weights = weights(&mut numbers, blocks * groups);
+            for count in 1..=WIDEST {
+                let rows: Vec<_> = (0..count).map(|_| row(&mut numbers, blocks)).collect();
+                let expected = run(q4_0::reference, &weights, &rows);
+                let found = run(set.strip(), &weights, &rows);
+                let bits =
+                    |rows: &[Vec<f32>]| -> Vec<u32> { rows.concat().iter().map(|x| x.to_bits()).collect() };
+                assert_eq!(
+                    bits(&expected),
+                    bits(&found),
+                    "{set:?}, {blocks} blocks, {groups} groups, {count} rows"
+                );
+                assert_eq!(found[0].last(), Some(&-1.0), "{set:?} wrote too far");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_largest_values_do_not_overflow() {
+    let weights = vec![WeightBlock { scales: [half::from_single(1.0); GROUP], nibbles: [0x88; 128] }; 2];
+    let mut rows = vec![vec![ActivationBlock { scale: 0.0, correction: 0, values: [0; BLOCK] }; 2]; 2];
+    quantize(&[1.0; 64], &mut rows[0]);
+    quantize(&[-1.0; 64], &mut rows[1]);
+    for set in InstructionSet::ALL.into_iter().filter(|set| set.is_supported()) {
+        let found = run(set.strip(), &weights, &rows);
+        assert_eq!(found, run(q4_0::reference, &weights, &rows), "{set:?}");
+        assert!(
+            (found[0][0] + 64.0 * 8.0).abs() < 0.5 && (found[1][0] - 64.0 * 8.0).abs() < 0.5,
+            "{found:?}"
+        );
+    }
+}

@@ -1,0 +1,174 @@
+//! Our kernels in llama.cpp: installed once, switched while nothing decodes, compared with llama.cpp's own results.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard};
+
+use ggml_sys as shim;
+
+use crate::kernels::{self, InstructionSet, Pool, Product};
+
+/// What no set has as its number.
+const OFF: u8 = u8::MAX;
+
+static ACTIVE: AtomicU8 = AtomicU8::new(OFF);
+
+/// Read by every decode, written by the switch: threads of one decode must not see different answers.
+static SWITCH: RwLock<()> = RwLock::new(());
+
+/// A product on its own, for tests and the self-test.
+#[derive(Clone, Debug)]
+pub struct Trial<'a> {
+    /// Plain Q4_0 rows, 18 bytes for 32 columns: experts × rows × columns.
+    pub weights: &'a [u8],
+    /// tokens × slots × columns.
+    pub activations: &'a [f32],
+    /// tokens × experts a token; empty for one matrix, with `slots` rows.
+    pub choice: &'a [i32],
+    /// Columns of a matrix.
+    pub columns: usize,
+    /// Rows of a matrix, a multiple of 8.
+    pub rows: usize,
+    /// Matrices.
+    pub experts: usize,
+    /// Rows of activations a token, or the batch where there is one matrix.
+    pub slots: usize,
+    /// Tokens; 1 where there is one matrix.
+    pub tokens: usize,
+    /// Threads of the product.
+    pub threads: usize,
+}
+
+/// Turns our kernels on with a set of instructions, or off. Waits for running decodes. Returns whether the state is as
+/// asked: not so where the build or the processor cannot.
+pub fn switch(set: Option<InstructionSet>) -> bool {
+    static INSTALLED: OnceLock<bool> = OnceLock::new();
+    let _no_decode = SWITCH.write().unwrap_or_else(PoisonError::into_inner);
+    let Some(set) = set.filter(|set| set.is_supported()) else {
+        // SAFETY: nothing decodes while the lock is held.
+        unsafe { shim::slipstream_kernels_enable(false) };
+        ACTIVE.store(OFF, Ordering::Relaxed);
+        return set.is_none();
+    };
+    // SAFETY: two functions that live as long as the process; nothing decodes.
+    let installed =
+        *INSTALLED.get_or_init(|| unsafe { shim::slipstream_kernels_install(Some(multiply), Some(work)) });
+    if installed {
+        ACTIVE.store(set as u8, Ordering::Relaxed);
+        // SAFETY: nothing decodes while the lock is held.
+        unsafe { shim::slipstream_kernels_enable(true) };
+    }
+    installed
+}
+
+/// The instructions our kernels run with; none while they are off.
+#[must_use]
+pub fn active() -> Option<InstructionSet> {
+    InstructionSet::from_number(ACTIVE.load(Ordering::Relaxed))
+}
+
+/// Products taken over since the start.
+#[must_use]
+pub fn taken() -> u64 {
+    // SAFETY: reads an atomic.
+    unsafe { shim::slipstream_kernels_taken() }
+}
+
+/// Held during a decode.
+pub(super) fn unswitched() -> RwLockReadGuard<'static, ()> {
+    SWITCH.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Computes a product through ggml, with weights as llama.cpp repacks them; tokens × choices × rows. None where ggml cannot.
+///
+/// # Panics
+/// Where the lengths do not fit each other.
+#[must_use]
+pub fn compute(trial: &Trial) -> Option<Vec<f32>> {
+    let chosen = if trial.choice.is_empty() { trial.slots } else { trial.choice.len() / trial.tokens };
+    assert_eq!(trial.weights.len(), trial.experts * trial.rows * trial.columns / 32 * 18, "bytes of weights");
+    assert_eq!(trial.activations.len(), trial.tokens * trial.slots * trial.columns, "activations");
+    assert!(trial.choice.is_empty() || trial.choice.len() == chosen * trial.tokens, "choices");
+    assert!(trial.columns % 32 == 0 && trial.rows % 8 == 0 && trial.threads > 0, "a shape Q4_0 has");
+    let mut output = vec![0.0; trial.tokens * chosen * trial.rows];
+    let number = |size: usize| i64::try_from(size).unwrap_or(i64::MAX);
+    let described = shim::slipstream_trial {
+        weights: trial.weights.as_ptr().cast(),
+        activations: trial.activations.as_ptr(),
+        choice: if trial.choice.is_empty() { std::ptr::null() } else { trial.choice.as_ptr() },
+        weights_bytes: trial.weights.len() as u64,
+        columns: number(trial.columns),
+        rows: number(trial.rows),
+        experts: number(trial.experts),
+        slots: number(trial.slots),
+        tokens: number(trial.tokens),
+        chosen: number(chosen),
+        threads: i32::try_from(trial.threads).unwrap_or(1),
+    };
+    let _unswitched = unswitched();
+    // SAFETY: all lengths were checked above, and the output has room for every result.
+    unsafe { shim::slipstream_kernels_try(&raw const described, output.as_mut_ptr()) }.then_some(output)
+}
+
+/// ggml's threads of one product.
+struct Threads(*mut std::ffi::c_void);
+
+impl Pool for Threads {
+    fn barrier(&self) {
+        // SAFETY: ggml's pool, alive during the product.
+        unsafe { shim::slipstream_pool_barrier(self.0) }
+    }
+
+    fn reset(&self) {
+        // SAFETY: as above.
+        unsafe { shim::slipstream_pool_reset(self.0) }
+    }
+
+    fn next(&self) -> usize {
+        // SAFETY: as above.
+        let next = unsafe { shim::slipstream_pool_next(self.0) };
+        usize::try_from(next).unwrap_or(usize::MAX)
+    }
+}
+
+/// Called by ggml on every thread of a product. A panic here ends the process: the other threads would wait for ever.
+///
+/// # Safety
+/// `product` describes live memory, as hook.cpp fills it.
+unsafe extern "C" fn multiply(product: *const shim::slipstream_matmul) -> bool {
+    let Some(set) = active() else { return false };
+    // SAFETY: hook.cpp passes its own filled structure, and `switch` checked the processor.
+    unsafe { kernels::multiply(&plain(&*product), set, &Threads((*product).pool)) }
+}
+
+/// # Safety
+/// `product` is hook.cpp's own structure.
+unsafe extern "C" fn work(product: *const shim::slipstream_matmul) -> u64 {
+    // SAFETY: sizes only are read.
+    kernels::work_bytes(&plain(unsafe { &*product })) as u64
+}
+
+fn plain(product: &shim::slipstream_matmul) -> Product {
+    Product {
+        weights: product.weights.cast(),
+        activations: product.activations.cast(),
+        choice: product.choice.cast(),
+        output: product.output.cast(),
+        columns: product.columns as usize,
+        rows: product.rows as usize,
+        experts: product.experts as usize,
+        expert_stride: product.expert_stride as usize,
+        slots: product.slots as usize,
+        tokens: product.tokens as usize,
+        slot_stride: product.slot_stride as usize,
+        token_stride: product.token_stride as usize,
+        chosen: product.chosen as usize,
+        choice_stride: product.choice_stride as usize,
+        choice_token_stride: product.choice_token_stride as usize,
+        output_slot_stride: product.output_slot_stride as usize,
+        output_token_stride: product.output_token_stride as usize,
+        thread: product.thread as usize,
+        threads: product.threads as usize,
+        work: product.work.cast(),
+        work_size: product.work_bytes as usize,
+    }
+}

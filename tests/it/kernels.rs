@@ -1,0 +1,177 @@
+//! Our kernels inside llama.cpp: a row of a small batch has the bits of llama.cpp's own product of that row alone.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use slipstream::kernels::InstructionSet;
+use slipstream::llama::Backend;
+use slipstream::llama::kernels::{Trial, compute, switch, taken};
+
+/// The switch is the process's: one test at a time turns it.
+static SWITCHED: Mutex<()> = Mutex::new(());
+
+fn start() -> MutexGuard<'static, ()> {
+    let guard = SWITCHED.lock().unwrap_or_else(PoisonError::into_inner);
+    Backend::start(None).expect("llama.cpp starts");
+    guard
+}
+
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> u32 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as u32
+    }
+
+    fn real(&mut self) -> f32 {
+        self.next() as f32 / (1_u32 << 30) as f32 - 1.0
+    }
+}
+
+/// Plain Q4_0: a half-precision scale of 2^-10 to 2^-3 either way, and nibbles.
+fn weights(numbers: &mut Numbers, blocks: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(blocks * 18);
+    for _ in 0..blocks {
+        let scale = (numbers.next() as u16 & 0x83ff) | (5 + (numbers.next() % 8) as u16) << 10;
+        bytes.extend(scale.to_le_bytes());
+        bytes.extend((0..16).map(|_| numbers.next() as u8));
+    }
+    bytes
+}
+
+fn sets() -> impl Iterator<Item = InstructionSet> {
+    InstructionSet::ALL.into_iter().filter(|set| set.is_supported())
+}
+
+/// llama.cpp's own result of every row alone, our kernels off.
+fn one_by_one(trial: &Trial) -> Vec<f32> {
+    assert!(switch(None));
+    let rows = trial.slots * trial.tokens;
+    let chosen = trial.choice.len() / trial.tokens;
+    let mut all = Vec::new();
+    let alone = if trial.choice.is_empty() { rows } else { trial.tokens };
+    let step = trial.activations.len() / alone;
+    for number in 0..alone {
+        let row = Trial {
+            activations: &trial.activations[number * step..][..step],
+            choice: if trial.choice.is_empty() { &[] } else { &trial.choice[number * chosen..][..chosen] },
+            slots: if trial.choice.is_empty() { 1 } else { trial.slots },
+            tokens: 1,
+            ..trial.clone()
+        };
+        all.extend(compute(&row).expect("ggml computes"));
+    }
+    all
+}
+
+fn same(expected: &[f32], found: &[f32], what: &str) {
+    assert_eq!(expected.len(), found.len(), "{what}");
+    for (at, (expected, found)) in expected.iter().zip(found).enumerate() {
+        let equal = expected.to_bits() == found.to_bits() || (expected.is_nan() && found.is_nan());
+        assert!(equal, "{what}: result {at} is {found}, alone {expected}");
+    }
+}
+
+/// Compares for every set and some numbers of threads, and checks that the product was ours.
+fn check(trial: &Trial, what: &str) {
+    let expected = one_by_one(trial);
+    for set in sets() {
+        for threads in [1, 2, 3] {
+            assert!(switch(Some(set)), "{set:?} can be switched on");
+            let before = taken();
+            let found = compute(&Trial { threads, ..trial.clone() }).expect("ggml computes");
+            assert!(taken() > before, "{what}, {set:?}: left to llama.cpp");
+            same(&expected, &found, &format!("{what}, {set:?}, {threads} threads"));
+        }
+    }
+    assert!(switch(None));
+}
+
+#[test]
+fn a_row_of_a_batch_has_the_bits_of_the_row_alone() {
+    let _one = start();
+    let mut numbers = Numbers(3);
+    for (columns, rows) in [(32, 8), (96, 24), (256, 136), (1024, 264)] {
+        let weights = weights(&mut numbers, columns * rows / 32);
+        for batch in [2, 3, 4, 7, 8, 9, 16] {
+            let activations: Vec<f32> = (0..columns * batch).map(|_| numbers.real() * 4.0).collect();
+            let trial = Trial {
+                weights: &weights,
+                activations: &activations,
+                choice: &[],
+                columns,
+                rows,
+                experts: 1,
+                slots: batch,
+                tokens: 1,
+                threads: 1,
+            };
+            check(&trial, &format!("{columns} columns, {rows} rows, batch {batch}"));
+        }
+    }
+}
+
+#[test]
+fn odd_numbers_come_out_as_llama_cpp_leaves_them() {
+    let _one = start();
+    let mut numbers = Numbers(5);
+    let (columns, rows, batch) = (128, 40, 8);
+    let weights = weights(&mut numbers, columns * rows / 32);
+    let mut activations: Vec<f32> = (0..columns * batch).map(|_| numbers.real()).collect();
+    for (row, odd) in
+        [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN_POSITIVE / 8.0, -0.0, 1e-38]
+            .iter()
+            .enumerate()
+    {
+        activations[row * columns + row * 17] = *odd;
+    }
+    // A row so small that its scale is zero in half precision, and a NaN alone among zeros.
+    activations[7 * columns..].fill(1e-12);
+    activations[5 * columns..6 * columns].fill(0.0);
+    activations[5 * columns + 40] = f32::NAN;
+    let trial = Trial {
+        weights: &weights,
+        activations: &activations,
+        choice: &[],
+        columns,
+        rows,
+        experts: 1,
+        slots: batch,
+        tokens: 1,
+        threads: 1,
+    };
+    check(&trial, "odd numbers");
+}
+
+#[test]
+fn experts_give_the_bits_of_a_token_alone() {
+    let _one = start();
+    let mut numbers = Numbers(11);
+    let (columns, rows, experts, chosen) = (96, 72, 6, 3);
+    let weights = weights(&mut numbers, experts * columns * rows / 32);
+    for (what, pattern) in [
+        ("none shared", [[0, 1, 2], [3, 4, 5], [0, 2, 4], [1, 3, 5]]),
+        ("all on the same", [[4, 0, 2]; 4]),
+        ("one expert thrice", [[5, 5, 5]; 4]),
+        ("some empty", [[0, 1, 5], [1, 0, 5], [5, 1, 0], [0, 5, 1]]),
+    ] {
+        for tokens in [2, 4, 12] {
+            let choice: Vec<i32> = (0..tokens).flat_map(|token| pattern[token % 4]).collect();
+            for slots in [1, chosen] {
+                let activations: Vec<f32> = (0..columns * slots * tokens).map(|_| numbers.real()).collect();
+                let trial = Trial {
+                    weights: &weights,
+                    activations: &activations,
+                    choice: &choice,
+                    columns,
+                    rows,
+                    experts,
+                    slots,
+                    tokens,
+                    threads: 1,
+                };
+                check(&trial, &format!("{what}, {tokens} tokens, {slots} slots"));
+            }
+        }
+    }
+}
