@@ -268,6 +268,15 @@ pub enum DrafterKind {
     Lookup,
 }
 
+/// Whether our own kernels run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum KernelsArg {
+    /// They do.
+    On,
+    /// llama.cpp's do.
+    Off,
+}
+
 /// Element type of the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum KvTypeArg {
@@ -313,6 +322,10 @@ pub struct ModelArgs {
     /// Read the files instead of mapping them into memory.
     #[arg(long, env = "SLIPSTREAM_NO_MMAP")]
     pub no_mmap: bool,
+    /// Our own CPU kernels for small batches (Q4_0 so far), in place of llama.cpp's: `on` or `off`. The state is the
+    /// process's.
+    #[arg(long, env = "SLIPSTREAM_KERNELS", value_name = "on|off", default_value = "off")]
+    pub kernels: KernelsArg,
     /// Write llama.cpp's warnings and errors to this file.
     #[arg(long, env = "SLIPSTREAM_LOG", value_name = "FILE")]
     pub log: Option<PathBuf>,

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::args::{DraftArgs, DrafterKind, KvTypeArg, ModelArgs, SamplingArgs, Shared};
+use super::args::{DraftArgs, DrafterKind, KernelsArg, KvTypeArg, ModelArgs, SamplingArgs, Shared};
 use super::config::{Origin, Origins};
 use super::machine::Machine;
 use super::{last, pocket, tuned};
@@ -134,6 +134,7 @@ fn resolve_with(
         kv_type: computing.kv_type,
         gpu_layers,
         mmap: !model.no_mmap,
+        kernels: model.kernels == KernelsArg::On,
         keeps_ways_back: false,
         template: shared.reply.chat_template.as_deref().map(template).transpose()?,
         speculation,

@@ -72,6 +72,8 @@ pub struct EngineSettings {
     pub gpu_layers: Option<u32>,
     /// Map the files instead of reading them.
     pub mmap: bool,
+    /// Our own kernels for small batches on the CPU, in place of llama.cpp's.
+    pub kernels: bool,
     /// Save at each turn's beginning what a later turn needs to go back to it, where the model has a sliding window
     /// (200 MiB and 50 ms on the 26B). Useless where only one reply is written.
     pub keeps_ways_back: bool,

@@ -14,7 +14,8 @@ use super::session::Session;
 use super::{DrafterPlan, EngineSettings};
 use crate::event::{Command, Event, Failure, Ready};
 use crate::experiment::Experiment;
-use crate::llama::{Backend, LlamaError, Model, Rendered, Templates};
+use crate::kernels::InstructionSet;
+use crate::llama::{Backend, LlamaError, Model, Rendered, Templates, kernels};
 use crate::request::Prompt;
 use crate::spec::AutoLength;
 use crate::token::TokenId;
@@ -31,6 +32,17 @@ pub fn run(
     }
 }
 
+/// For the whole process; without it llama.cpp's kernels run, nothing need be turned off.
+fn switch_kernels_on() -> Result<(), LlamaError> {
+    let set = InstructionSet::fastest();
+    if set.is_some() && kernels::switch(set) {
+        return Ok(());
+    }
+    let reason = "our kernels cannot run here (--kernels on): they need an x86-64 processor with AVX2, and a build whose \
+                  CPU code is part of the program; leave the option out";
+    Err(LlamaError::Backend(reason.to_owned()))
+}
+
 fn serve(
     settings: &EngineSettings,
     commands: &Receiver<Command>,
@@ -40,6 +52,9 @@ fn serve(
     let log =
         settings.log.as_ref().and_then(|path| OpenOptions::new().create(true).append(true).open(path).ok());
     let backend = Backend::start(log)?;
+    if settings.kernels {
+        switch_kernels_on()?;
+    }
     let target = load_model(backend, &settings.model, settings, events, cancel)?;
     if target.is_assistant() || !target.can_generate() {
         let reason = if target.is_assistant() {

@@ -34,6 +34,10 @@ pub unsafe fn strip(weights: &[WeightBlock], batch: &Batch) {
 /// Blocks that the prefetch runs ahead.
 const AHEAD: usize = 8;
 
+/// The whole strip with `ROWS` rows of activations.
+///
+/// # Safety
+/// See [`strip`].
 #[target_feature(enable = "avx2,fma,f16c")]
 unsafe fn rows<const ROWS: usize>(weights: &[WeightBlock], batch: &Batch) {
     let low = _mm256_set1_epi8(15);
@@ -89,9 +93,10 @@ unsafe fn rows<const ROWS: usize>(weights: &[WeightBlock], batch: &Batch) {
             }
         }
         for (row, sum) in sums.iter().enumerate() {
-            // The order undoes itself. SAFETY: room for eight floats a group is the caller's promise.
+            // SAFETY: room for eight floats a group is the caller's promise.
             unsafe {
                 let at = batch.outputs[row].add(group * 8);
+                // The order undoes itself.
                 _mm256_storeu_ps(at, _mm256_permutevar8x32_ps(*sum, order));
             }
         }

@@ -35,6 +35,10 @@ pub unsafe fn strip(weights: &[WeightBlock], batch: &Batch) {
 /// Blocks that the prefetch runs ahead.
 const AHEAD: usize = 8;
 
+/// The whole strip with `ROWS` rows of activations.
+///
+/// # Safety
+/// See [`strip`].
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni,fma,f16c")]
 unsafe fn rows<const ROWS: usize>(weights: &[WeightBlock], batch: &Batch) {
     let evens = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);

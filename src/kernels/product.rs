@@ -126,6 +126,9 @@ pub unsafe fn multiply(product: &Product, set: InstructionSet, pool: &impl Pool)
 }
 
 /// The expert of a choice; the only one where there is nothing to choose.
+///
+/// # Safety
+/// Both numbers are in range, and the caller of [`multiply`] keeps its promises.
 unsafe fn expert(product: &Product, choice: usize, token: usize) -> i32 {
     if product.choice.is_null() {
         return 0;
@@ -135,6 +138,8 @@ unsafe fn expert(product: &Product, choice: usize, token: usize) -> i32 {
     unsafe { product.choice.add(at).cast::<i32>().read_unaligned() }
 }
 
+/// # Safety
+/// The caller of [`multiply`] keeps its promises.
 unsafe fn choices_exist(product: &Product) -> bool {
     (0..product.tokens).all(|token| {
         (0..product.chosen).all(|choice| {
@@ -145,6 +150,8 @@ unsafe fn choices_exist(product: &Product) -> bool {
     })
 }
 
+/// # Safety
+/// As for [`multiply`]; called once a thread, before the barrier.
 unsafe fn quantize_rows(product: &Product, layout: &Layout) {
     let blocks = product.columns / BLOCK;
     for row in (product.thread..product.slots * product.tokens).step_by(product.threads) {
@@ -160,6 +167,8 @@ unsafe fn quantize_rows(product: &Product, layout: &Layout) {
     }
 }
 
+/// # Safety
+/// As for [`multiply`]; called by one thread, before the barrier, with experts in range.
 unsafe fn sort_rows(product: &Product, layout: &Layout) {
     // SAFETY: `multiply` checked the size; nobody else touches the lists before the barrier; experts are in range.
     unsafe {
@@ -195,6 +204,8 @@ unsafe fn sort_rows(product: &Product, layout: &Layout) {
     }
 }
 
+/// # Safety
+/// As for [`multiply`]; called after the barrier.
 unsafe fn take_strips(product: &Product, layout: &Layout, set: InstructionSet, pool: &impl Pool) {
     let blocks = product.columns / BLOCK;
     // Shorter strips where there are few rows for many threads.
@@ -235,6 +246,9 @@ unsafe fn take_strips(product: &Product, layout: &Layout, set: InstructionSet, p
 }
 
 /// Multiplies a strip with up to eight rows; those with values that are no numbers take the reference.
+///
+/// # Safety
+/// As for [`take_strips`]; the strip of results is this thread's alone.
 unsafe fn one_pass(
     product: &Product,
     layout: &Layout,

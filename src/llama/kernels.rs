@@ -41,23 +41,28 @@ pub struct Trial<'a> {
 /// Turns our kernels on with a set of instructions, or off. Waits for running decodes. Returns whether the state is as
 /// asked: not so where the build or the processor cannot.
 pub fn switch(set: Option<InstructionSet>) -> bool {
-    static INSTALLED: OnceLock<bool> = OnceLock::new();
     let _no_decode = SWITCH.write().unwrap_or_else(PoisonError::into_inner);
-    let Some(set) = set.filter(|set| set.is_supported()) else {
-        // SAFETY: nothing decodes while the lock is held.
+    set_to(set)
+}
+
+/// As `switch`; nothing decodes.
+fn set_to(set: Option<InstructionSet>) -> bool {
+    static INSTALLED: OnceLock<bool> = OnceLock::new();
+    let Some(set) = set else {
+        // SAFETY: sets an atomic; nothing decodes.
         unsafe { shim::slipstream_kernels_enable(false) };
         ACTIVE.store(OFF, Ordering::Relaxed);
-        return set.is_none();
+        return true;
     };
     // SAFETY: two functions that live as long as the process; nothing decodes.
-    let installed =
-        *INSTALLED.get_or_init(|| unsafe { shim::slipstream_kernels_install(Some(multiply), Some(work)) });
-    if installed {
-        ACTIVE.store(set as u8, Ordering::Relaxed);
-        // SAFETY: nothing decodes while the lock is held.
-        unsafe { shim::slipstream_kernels_enable(true) };
+    let install = || unsafe { shim::slipstream_kernels_install(Some(multiply), Some(work)) };
+    if !set.is_supported() || !*INSTALLED.get_or_init(install) {
+        return false;
     }
-    installed
+    ACTIVE.store(set as u8, Ordering::Relaxed);
+    // SAFETY: sets an atomic; nothing decodes.
+    unsafe { shim::slipstream_kernels_enable(true) };
+    true
 }
 
 /// The instructions our kernels run with; none while they are off.
@@ -78,12 +83,13 @@ pub(super) fn unswitched() -> RwLockReadGuard<'static, ()> {
     SWITCH.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Computes a product through ggml, with weights as llama.cpp repacks them; tokens × choices × rows. None where ggml cannot.
+/// Computes a product through ggml, with weights as llama.cpp repacks them; tokens × choices × rows. Our kernels are on
+/// with `set` meanwhile, or off, and nothing else decodes. None where ggml or the set cannot.
 ///
 /// # Panics
 /// Where the lengths do not fit each other.
 #[must_use]
-pub fn compute(trial: &Trial) -> Option<Vec<f32>> {
+pub fn compute(trial: &Trial, set: Option<InstructionSet>) -> Option<Vec<f32>> {
     let chosen = if trial.choice.is_empty() { trial.slots } else { trial.choice.len() / trial.tokens };
     assert_eq!(trial.weights.len(), trial.experts * trial.rows * trial.columns / 32 * 18, "bytes of weights");
     assert_eq!(trial.activations.len(), trial.tokens * trial.slots * trial.columns, "activations");
@@ -104,9 +110,13 @@ pub fn compute(trial: &Trial) -> Option<Vec<f32>> {
         chosen: number(chosen),
         threads: i32::try_from(trial.threads).unwrap_or(1),
     };
-    let _unswitched = unswitched();
+    let _alone = SWITCH.write().unwrap_or_else(PoisonError::into_inner);
+    let before = active();
     // SAFETY: all lengths were checked above, and the output has room for every result.
-    unsafe { shim::slipstream_kernels_try(&raw const described, output.as_mut_ptr()) }.then_some(output)
+    let done =
+        set_to(set) && unsafe { shim::slipstream_kernels_try(&raw const described, output.as_mut_ptr()) };
+    set_to(before);
+    done.then_some(output)
 }
 
 /// ggml's threads of one product.

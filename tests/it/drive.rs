@@ -31,6 +31,7 @@ pub fn settings(drafter: DrafterPlan, length: u32) -> EngineSettings {
         threads_batch: 1,
         threads_draft: 1,
         micro_batch: 512,
+        kernels: false,
         kv_type: KvType::F16,
         gpu_layers: None,
         mmap: true,

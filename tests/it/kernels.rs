@@ -1,19 +1,9 @@
 //! Our kernels inside llama.cpp: a row of a small batch has the bits of llama.cpp's own product of that row alone.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use slipstream::kernels::InstructionSet;
-use slipstream::llama::Backend;
 use slipstream::llama::kernels::{Trial, compute, switch, taken};
-
-/// The switch is the process's: one test at a time turns it.
-static SWITCHED: Mutex<()> = Mutex::new(());
-
-fn start() -> MutexGuard<'static, ()> {
-    let guard = SWITCHED.lock().unwrap_or_else(PoisonError::into_inner);
-    Backend::start(None).expect("llama.cpp starts");
-    guard
-}
+use slipstream::llama::{Backend, Context, ContextSettings, KvType, Model, ModelSettings};
+use slipstream::token::TokenId;
 
 struct Numbers(u64);
 
@@ -45,7 +35,6 @@ fn sets() -> impl Iterator<Item = InstructionSet> {
 
 /// llama.cpp's own result of every row alone, our kernels off.
 fn one_by_one(trial: &Trial) -> Vec<f32> {
-    assert!(switch(None));
     let rows = trial.slots * trial.tokens;
     let chosen = trial.choice.len() / trial.tokens;
     let mut all = Vec::new();
@@ -59,7 +48,7 @@ fn one_by_one(trial: &Trial) -> Vec<f32> {
             tokens: 1,
             ..trial.clone()
         };
-        all.extend(compute(&row).expect("ggml computes"));
+        all.extend(compute(&row, None).expect("ggml computes"));
     }
     all
 }
@@ -77,19 +66,17 @@ fn check(trial: &Trial, what: &str) {
     let expected = one_by_one(trial);
     for set in sets() {
         for threads in [1, 2, 3] {
-            assert!(switch(Some(set)), "{set:?} can be switched on");
             let before = taken();
-            let found = compute(&Trial { threads, ..trial.clone() }).expect("ggml computes");
+            let found = compute(&Trial { threads, ..trial.clone() }, Some(set)).expect("ggml computes");
             assert!(taken() > before, "{what}, {set:?}: left to llama.cpp");
             same(&expected, &found, &format!("{what}, {set:?}, {threads} threads"));
         }
     }
-    assert!(switch(None));
 }
 
 #[test]
 fn a_row_of_a_batch_has_the_bits_of_the_row_alone() {
-    let _one = start();
+    Backend::start(None).expect("llama.cpp starts");
     let mut numbers = Numbers(3);
     for (columns, rows) in [(32, 8), (96, 24), (256, 136), (1024, 264)] {
         let weights = weights(&mut numbers, columns * rows / 32);
@@ -113,7 +100,7 @@ fn a_row_of_a_batch_has_the_bits_of_the_row_alone() {
 
 #[test]
 fn odd_numbers_come_out_as_llama_cpp_leaves_them() {
-    let _one = start();
+    Backend::start(None).expect("llama.cpp starts");
     let mut numbers = Numbers(5);
     let (columns, rows, batch) = (128, 40, 8);
     let weights = weights(&mut numbers, columns * rows / 32);
@@ -145,7 +132,7 @@ fn odd_numbers_come_out_as_llama_cpp_leaves_them() {
 
 #[test]
 fn experts_give_the_bits_of_a_token_alone() {
-    let _one = start();
+    Backend::start(None).expect("llama.cpp starts");
     let mut numbers = Numbers(11);
     let (columns, rows, experts, chosen) = (96, 72, 6, 3);
     let weights = weights(&mut numbers, experts * columns * rows / 32);
@@ -173,5 +160,64 @@ fn experts_give_the_bits_of_a_token_alone() {
                 check(&trial, &format!("{what}, {tokens} tokens, {slots} slots"));
             }
         }
+    }
+}
+
+/// The pocket target in Q4_0, as llama.cpp makes it.
+#[allow(unsafe_code)]
+fn in_q4_0(folder: &std::path::Path) -> std::path::PathBuf {
+    use std::ffi::CString;
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/pocket/pocket-target-Q8_0.gguf");
+    let made = folder.join("pocket-target-Q4_0.gguf");
+    let (from, to) = (CString::new(source), CString::new(made.to_str().expect("a plain path")));
+    let (from, to) = (from.expect("no NUL"), to.expect("no NUL"));
+    // SAFETY: two files' names and llama.cpp's own settings.
+    let code = unsafe {
+        let mut settings = llama_cpp_sys_2::llama_model_quantize_default_params();
+        settings.ftype = llama_cpp_sys_2::LLAMA_FTYPE_MOSTLY_Q4_0;
+        settings.allow_requantize = true;
+        settings.pure_ = true;
+        settings.nthread = 1;
+        llama_cpp_sys_2::llama_model_quantize(from.as_ptr(), to.as_ptr(), &raw const settings)
+    };
+    assert_eq!(code, 0, "llama.cpp quantizes");
+    made
+}
+
+/// All scores of a short text, decoded some tokens at a time.
+fn scores(model: &Model, text: &[TokenId], width: usize) -> Vec<Vec<f32>> {
+    let settings = ContextSettings {
+        cells: 512,
+        micro_batch: 512,
+        max_outputs: 17,
+        threads: 1,
+        threads_batch: 1,
+        kv_type: KvType::F16,
+    };
+    let mut context = Context::new(model, &settings).expect("a context");
+    let mut rows = Vec::new();
+    for chunk in text.chunks(width) {
+        context.decode(chunk, chunk.len()).expect("decodes");
+        rows.extend((0..chunk.len()).map(|row| context.row(row).expect("a row").to_vec()));
+    }
+    rows
+}
+
+#[test]
+fn scores_do_not_depend_on_the_width_of_the_batch() {
+    let backend = Backend::start(None).expect("llama.cpp starts");
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = in_q4_0(folder.path());
+    let model = Model::load(backend, &file, &ModelSettings::default(), &mut |_| true).expect("loads");
+    let text =
+        model.vocab().tokenize("What is a lantern? It gives light in the dark.", true).expect("tokenizes");
+    let alone = scores(&model, &text, 1);
+    let before = taken();
+    assert!(switch(InstructionSet::fastest()), "our kernels can be switched on");
+    let widths = [1, 2, 3, 4, 7, 16].map(|width| (width, scores(&model, &text, width)));
+    assert!(switch(None));
+    assert!(taken() > before, "no product was taken over");
+    for (width, found) in widths {
+        same(&alone.concat(), &found.concat(), &format!("width {width}"));
     }
 }

@@ -27,7 +27,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("tuning", &["spec"]),
     ("tui", &["event", "request", "token"]),
     ("bench", &[]),
-    ("engine", &["event", "experiment", "llama", "request", "sampling", "spec", "token"]),
+    ("engine", &["event", "experiment", "kernels", "llama", "request", "sampling", "spec", "token"]),
     ("models", &["gguf"]),
     ("spec", &["event", "request", "sampling", "token"]),
     ("sampling", &["request", "token"]),

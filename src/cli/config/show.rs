@@ -64,6 +64,7 @@ fn values(args: &ShowArgs, settings: &Settings) -> Vec<(&'static str, Value)> {
         ("gpu-layers", engine.gpu_layers.map_or(json!("auto"), |layers| json!(layers))),
         ("kv-type", json!(engine.kv_type.name())),
         ("no-mmap", json!(!engine.mmap)),
+        ("kernels", json!(if engine.kernels { "on" } else { "off" })),
         ("log", json!(engine.log.as_ref().map(|path| path.to_string_lossy()))),
         ("draft", json!(draft.draft)),
         ("n-max", json!(settings.n_max)),
