@@ -15,7 +15,7 @@ use super::{DrafterPlan, EngineSettings};
 use crate::event::{Command, Event, Failure, Ready};
 use crate::experiment::Experiment;
 use crate::kernels::InstructionSet;
-use crate::llama::{Backend, LlamaError, Model, Rendered, Templates, kernels};
+use crate::llama::{Backend, LlamaError, Model, Rendered, Templates, kernels, kernels_agree};
 use crate::request::Prompt;
 use crate::spec::AutoLength;
 use crate::token::TokenId;
@@ -35,8 +35,18 @@ pub fn run(
 /// For the whole process; without it llama.cpp's kernels run, nothing need be turned off.
 fn switch_kernels_on() -> Result<(), LlamaError> {
     let set = InstructionSet::fastest();
-    if set.is_some() && kernels::switch(set) {
-        return Ok(());
+    if let Some(tried) = set
+        && kernels::switch(set)
+    {
+        if kernels_agree(tried) {
+            return Ok(());
+        }
+        kernels::switch(None);
+        let reason = format!(
+            "our kernels ({tried:?}) do not give llama.cpp's results on a small product (--kernels on); \
+             please report it, and leave the option out"
+        );
+        return Err(LlamaError::Backend(reason));
     }
     let reason = "our kernels cannot run here (--kernels on): they need an x86-64 processor with AVX2, and a build whose \
                   CPU code is part of the program; leave the option out";

@@ -94,7 +94,10 @@ pub fn compute(trial: &Trial, set: Option<InstructionSet>) -> Option<Vec<f32>> {
     assert_eq!(trial.weights.len(), trial.experts * trial.rows * trial.columns / 32 * 18, "bytes of weights");
     assert_eq!(trial.activations.len(), trial.tokens * trial.slots * trial.columns, "activations");
     assert!(trial.choice.is_empty() || trial.choice.len() == chosen * trial.tokens, "choices");
-    assert!(trial.columns % 32 == 0 && trial.rows % 8 == 0 && trial.threads > 0, "a shape Q4_0 has");
+    assert!(
+        trial.columns.is_multiple_of(32) && trial.rows.is_multiple_of(8) && trial.threads > 0,
+        "a shape Q4_0 has"
+    );
     let mut output = vec![0.0; trial.tokens * chosen * trial.rows];
     let number = |size: usize| i64::try_from(size).unwrap_or(i64::MAX);
     let described = shim::slipstream_trial {

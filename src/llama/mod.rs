@@ -20,6 +20,7 @@ mod context;
 mod draft;
 mod error;
 pub mod kernels;
+mod kernels_test;
 mod model;
 mod vocab;
 
@@ -28,5 +29,6 @@ pub use chat::{Rendered, Templates};
 pub use context::{Checkpoint, Context, ContextSettings, KvType, MemoryUse};
 pub use draft::DraftContext;
 pub use error::{LlamaError, LogTail};
+pub use kernels_test::agrees as kernels_agree;
 pub use model::{Model, ModelSettings};
 pub use vocab::Vocab;

@@ -2,7 +2,7 @@
 
 use slipstream::kernels::InstructionSet;
 use slipstream::llama::kernels::{Trial, compute, switch, taken};
-use slipstream::llama::{Backend, Context, ContextSettings, KvType, Model, ModelSettings};
+use slipstream::llama::{Backend, Context, ContextSettings, KvType, Model, ModelSettings, kernels_agree};
 use slipstream::token::TokenId;
 
 struct Numbers(u64);
@@ -95,6 +95,14 @@ fn a_row_of_a_batch_has_the_bits_of_the_row_alone() {
             };
             check(&trial, &format!("{columns} columns, {rows} rows, batch {batch}"));
         }
+    }
+}
+
+#[test]
+fn the_test_at_the_start_passes() {
+    Backend::start(None).expect("llama.cpp starts");
+    for set in sets() {
+        assert!(kernels_agree(set), "{set:?}");
     }
 }
 
