@@ -102,7 +102,7 @@ fn flag_then_environment_then_file_then_model_then_default() {
 #[test]
 fn every_option_may_stand_in_the_file_and_both_spellings_do() {
     let place = Place::with(
-        "threads = 1\nthreads_batch = 3\nctx = 0x100\nkv-type = 'q8_0'\ngpu_layers = 0\nno-mmap = true\n\
+        "threads = 1\nthreads_batch = 3\nctx = 0x100\nkv-type = 'q8_0'\ngpu_layers = 0\nno-mmap = true\nkernels = 'on'\n\
          draft = 2\nn-max = 3\np-min = 1e-1\ndrafter = 'none'\nseed = 18446744073709551615\nthink = true\n\
          ignore-eos = false\nsystem = \"a \\\"quoted\\\"\\nline\"\nstop = ['one', 'two']\nmax_tokens = 7\n",
     );
@@ -114,6 +114,7 @@ fn every_option_may_stand_in_the_file_and_both_spellings_do() {
         ("kv-type", json!("q8_0")),
         ("gpu-layers", json!(0)),
         ("no-mmap", json!(true)),
+        ("kernels", json!("on")),
         ("draft", json!("2")),
         ("n-max", json!(3)),
         ("p-min", json!(0.1)),
