@@ -28,6 +28,10 @@ const PACE_CHANGE: f64 = 1.2;
 /// Time of one more token in a batch, in plain rounds, before two widths are known. The middle of MTP.md 4.
 const FIRST_SLOPE: f64 = 0.3;
 
+/// Time that a change of width is taken to add before one was seen, in plain rounds: what it is on the 26B (5 of 530
+/// ms). On the built-in pair it is half a plain round (0.37 of 0.68 ms).
+const FIRST_CHANGE: f64 = 0.01;
+
 /// Fewer rounds than this may all have been unlucky.
 pub const FEW: usize = 3;
 
@@ -41,6 +45,8 @@ pub struct CostRecord {
     pub verify: Vec<VerifyCost>,
     /// Seconds per draft step, where any was made.
     pub draft_step: Option<f64>,
+    /// Seconds that a change of width adds to a batch: llama.cpp builds its graph anew. `None` where none was seen.
+    pub change: Option<f64>,
 }
 
 /// One cell of the table.
@@ -63,6 +69,11 @@ pub struct CostTable {
     step: Recent<ROUNDS>,
     plain: Recent<PLAIN_ROUNDS>,
     pace: Recent<PACE_ROUNDS>,
+    /// Times of rounds as wide as the one before, apart from the others.
+    steady: [Recent<FEW>; WIDEST + 1],
+    /// What a change of width added to a round, in seconds; noise may make one negative.
+    change: Recent<ROUNDS>,
+    last_width: usize,
     depth: usize,
     relative: Relative,
 }
@@ -74,6 +85,8 @@ pub struct Relative {
     pub verify: [f64; WIDEST + 1],
     /// Time per draft step.
     pub step: f64,
+    /// Time that a change of width adds.
+    pub change: f64,
     /// The widest batch ever measured; wider ones are extrapolated.
     pub widest: usize,
 }
@@ -90,8 +103,11 @@ impl CostTable {
             step: Recent::default(),
             plain: Recent::default(),
             pace: Recent::default(),
+            steady: [Recent::default(); WIDEST + 1],
+            change: Recent::default(),
+            last_width: 0,
             depth: 0,
-            relative: Relative { verify: [1.0; WIDEST + 1], step: 0.0, widest: 0 },
+            relative: Relative { verify: [1.0; WIDEST + 1], step: 0.0, change: FIRST_CHANGE, widest: 0 },
         };
         table.fill();
         table
@@ -103,7 +119,9 @@ impl CostTable {
         let width = width.clamp(1, WIDEST);
         let (verify, draft) = (verify.as_secs_f64(), draft.as_secs_f64());
         self.depth = depth;
+        let changed = std::mem::replace(&mut self.last_width, width) != width;
         if usable(verify) {
+            let verify = self.without_change(width, verify, changed);
             if let Some(expected) = self.measured(width) {
                 self.pace.push(verify / expected);
                 self.follow_pace();
@@ -119,12 +137,28 @@ impl CostTable {
         self.fill();
     }
 
+    /// The time that the round would have taken without a change of width, and what is learned of the change.
+    fn without_change(&mut self, width: usize, verify: f64, changed: bool) -> f64 {
+        if !changed {
+            self.steady[width].push(verify);
+            return verify;
+        }
+        if let Some(steady) = self.steady[width].middle() {
+            self.change.push(verify - steady);
+        }
+        let change = self.change.middle().unwrap_or(0.0).max(0.0);
+        // A change that is said to be most of the round was measured by accident.
+        (verify - change).max(0.5 * verify)
+    }
+
     fn follow_pace(&mut self) {
         let Some(pace) = self.pace.middle() else { return };
         if self.pace.count() < PACE_ROUNDS || (1.0 / PACE_CHANGE..=PACE_CHANGE).contains(&pace) {
             return;
         }
         self.verify.iter_mut().flatten().for_each(|recent| recent.scale(pace));
+        self.steady.iter_mut().for_each(|recent| recent.scale(pace));
+        self.change.scale(pace);
         self.step.scale(pace);
         self.plain.scale(pace);
         self.pace.clear();
@@ -193,6 +227,7 @@ impl CostTable {
         }
         self.relative.verify[1] = 1.0;
         self.relative.step = self.step.middle().map_or(0.0, |step| step / plain);
+        self.relative.change = self.change.middle().map_or(FIRST_CHANGE, |change| (change / plain).max(0.0));
         self.relative.widest = last;
     }
 
@@ -213,7 +248,7 @@ impl CostTable {
                 Some(VerifyCost { context, width: width as u32, seconds, rounds: rounds as u32 })
             })
         });
-        CostRecord { verify: cells.collect(), draft_step: self.step.middle() }
+        CostRecord { verify: cells.collect(), draft_step: self.step.middle(), change: self.change.middle() }
     }
 
     /// Takes in what was stored; cells that make no sense are left out. A cell counts as one round: it is
@@ -229,6 +264,9 @@ impl CostTable {
             if width == 1 {
                 (0..(cell.rounds as usize).min(PLAIN_ROUNDS)).for_each(|_| self.plain.push(cell.seconds));
             }
+        }
+        if let Some(change) = record.change.filter(|change| change.is_finite()) {
+            (0..ROUNDS / 2).for_each(|_| self.change.push(change));
         }
         if let Some(step) = record.draft_step.filter(|&step| usable(step)) {
             (0..ROUNDS / 2).for_each(|_| self.step.push(step));

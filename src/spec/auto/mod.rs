@@ -54,8 +54,8 @@ const OPTIMISM: f64 = 1.05;
 /// A first measurement this far above the optimist's is tried once more: it may have been one slow round.
 const DOUBTFUL: f64 = 3.0;
 
-/// Time that a change of width adds to a round, in plain rounds: llama.cpp builds its graph anew.
-const CHANGE_OF_WIDTH: f64 = 0.01;
+/// Rounds that share the price of a change of width where speculation is taken up or left: those after it are as wide.
+const STRETCH: f64 = 8.0;
 
 /// Rounds after which the rate of past speculative rounds is trusted.
 const RATE_ROUNDS: f64 = 4.0;
@@ -204,11 +204,8 @@ impl AutoLength {
 
     /// Brings everything known into one place for this round.
     fn look_ahead(&mut self, room: usize) {
-        let relative = self.costs.relative();
-        // What a batch takes at the width it would be decoded at.
-        for (time, width) in self.prospects.verify.iter_mut().zip(padded_widths(&self.costs, room + 1)) {
-            *time = relative.verify[width] + if width == self.last_width { 0.0 } else { CHANGE_OF_WIDTH };
-        }
+        let relative = *self.costs.relative();
+        self.charge(room, relative.change / STRETCH);
         self.prospects.step = relative.step;
         self.prospects.acceptance = *self.calibration.bins();
         self.prospects.first = *self.first.shares();
@@ -217,6 +214,15 @@ impl AutoLength {
         self.prospects.longest = room.min(relative.widest.max(2) - 1);
         let earned = self.working.rate().filter(|_| self.on && self.working.rounds() >= RATE_ROUNDS);
         self.prospects.rate = earned.unwrap_or(1.0).max(1.0);
+    }
+
+    /// Sets what batches take at the width they would be decoded at, one unlike the last paying for its change.
+    fn charge(&mut self, room: usize, change: f64) {
+        let verify = &self.costs.relative().verify;
+        let widths = padded_widths(&self.costs, room + 1, self.last_width);
+        for (time, width) in self.prospects.verify.iter_mut().zip(widths) {
+            *time = verify[width] + if width == self.last_width { 0.0 } else { change };
+        }
     }
 
     /// The guesses of a batch worth exploring.
@@ -244,7 +250,8 @@ impl AutoLength {
     /// What the next round is for, and its guesses at most.
     fn choose(&mut self, room: usize) -> (Purpose, usize) {
         let rate = self.working.rate().filter(|_| self.on);
-        let due = self.schedule.plain_is_due(rate) || self.costs.plain_is_doubtful();
+        let due =
+            self.schedule.plain_is_due(rate, self.costs.relative().change) || self.costs.plain_is_doubtful();
         if room == 0 || self.costs.measured(1).is_none() || due {
             return (Purpose::Plain, 0);
         }
@@ -259,13 +266,17 @@ impl AutoLength {
         let rate = std::mem::replace(&mut self.prospects.rate, 1.0);
         let worth = self.prospects.worth_of_a_guess(0, 1.0);
         self.on = worth > if self.on { 0.0 } else { UNPARK_MARGIN };
+        let change = self.costs.relative().change;
         if self.on {
             self.prospects.rate = rate;
+            self.charge(room, change);
             return match self.worth_exploring(room) {
                 Some(guesses) => (Purpose::Explore, guesses),
                 None => (Purpose::Work, longest),
             };
         }
+        // A guess kept now stands alone, as far as anyone knows: there and back.
+        self.charge(room, 2.0 * change);
         self.hopeless =
             self.prospects.least_acceptance(0, 1.0) > self.prospects.acceptance[0][calibration::BINS - 1];
         if !self.hopeless && self.schedule.peek_is_due() {
@@ -321,7 +332,7 @@ impl AutoLength {
         let (accepted, relative) = (outcome.accepted > 0, self.costs.relative());
         match self.purpose {
             Purpose::Test | Purpose::Explore => {
-                let cost = relative.verify[2] - 1.0 + relative.step;
+                let cost = relative.verify[2] - 1.0 + relative.step + 2.0 * relative.change;
                 self.schedule.after_test(outcome.tested, cost, accepted && self.hopeless);
             }
             Purpose::Work => self.schedule.after_work(accepted, relative.step),
@@ -356,7 +367,7 @@ impl DraftPolicy for AutoLength {
     }
 
     fn batch_width(&self, guesses: usize, widest: usize) -> usize {
-        padded_widths(&self.costs, widest).get(guesses + 1).copied().unwrap_or(guesses + 1)
+        padded_widths(&self.costs, widest, self.last_width).get(guesses + 1).copied().unwrap_or(guesses + 1)
     }
 
     fn observe(&mut self, outcome: &RoundOutcome<'_>) {

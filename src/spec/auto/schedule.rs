@@ -75,10 +75,15 @@ impl Schedule {
         self.peek_interval < 1.0
     }
 
-    /// Whether V(1) is to be measured, given what speculation earns where it is on.
-    pub fn plain_is_due(&self, rate: Option<f64>) -> bool {
+    /// Whether V(1) is to be measured, given what speculation earns where it is on, and what a change of width costs.
+    pub fn plain_is_due(&self, rate: Option<f64>, change: f64) -> bool {
         let clear = rate.is_some_and(|rate| rate > CLEAR_RATE);
-        self.since_plain >= if clear { PLAIN_INTERVALS.1 } else { self.plain_interval }
+        let (early, late) = PLAIN_INTERVALS;
+        // A look that changes the width twice is dear where a change is: half a plain round makes it wait for its turn.
+        let affordable = ((2.0 * change * late as f64) as usize).clamp(early, late);
+        let surprised = self.plain_interval < early;
+        let interval = if surprised { self.plain_interval } else { self.plain_interval.max(affordable) };
+        self.since_plain >= if clear { late } else { interval }
     }
 
     pub fn peek_is_due(&self) -> bool {
@@ -158,7 +163,7 @@ mod tests {
         let mut schedule = Schedule::new();
         let mut due = |ratio: f64, rate: Option<f64>| {
             let mut rounds = 0;
-            while !schedule.plain_is_due(rate) {
+            while !schedule.plain_is_due(rate, 0.01) {
                 schedule.after_wide();
                 rounds += 1;
             }

@@ -196,6 +196,7 @@ fn stored_nonsense_is_left_out() {
     let record = CostRecord {
         verify: vec![cell(0, 1.0), cell(99, 1.0), cell(1, f64::NAN), cell(2, -1.0), cell(3, 0.0)],
         draft_step: Some(f64::INFINITY),
+        change: None,
     };
     let mut policy = AutoLength::new();
     policy.import_costs(&record);
@@ -208,6 +209,7 @@ fn stored_nonsense_is_left_out() {
             VerifyCost { context: 0, width: 8, seconds: 0.07, rounds: 99 },
         ],
         draft_step: Some(1e-6),
+        change: None,
     };
     let scene = scene(WORLDS[0], STATIONARY[3]);
     let mut time = 0.0;
