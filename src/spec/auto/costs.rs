@@ -25,6 +25,13 @@ const PACE_ROUNDS: usize = 5;
 /// changed (throttled, another program, on battery), and all widths alike: the whole table is scaled.
 const PACE_CHANGE: f64 = 1.2;
 
+/// Single rounds by which it is judged how far times spread of themselves …
+const SPREAD_ROUNDS: usize = 17;
+
+/// … and how many times their middle deviation the pace must be off by, if that is more. Scaling by an accident costs
+/// more than it helps: widths that are measured often come back, and V(1) stays wrong.
+const PACE_SPREADS: f64 = 4.0;
+
 /// Time of one more token in a batch, in plain rounds, before two widths are known. The middle of MTP.md 4.
 const FIRST_SLOPE: f64 = 0.3;
 
@@ -74,6 +81,8 @@ pub struct CostTable {
     /// What a change of width added to a round, in seconds; noise may make one negative.
     change: Recent<ROUNDS>,
     last_width: usize,
+    /// Factors, at least 1, by which single rounds were off.
+    spread: Recent<SPREAD_ROUNDS>,
     depth: usize,
     relative: Relative,
 }
@@ -106,6 +115,7 @@ impl CostTable {
             steady: [Recent::default(); WIDEST + 1],
             change: Recent::default(),
             last_width: 0,
+            spread: Recent::default(),
             depth: 0,
             relative: Relative { verify: [1.0; WIDEST + 1], step: 0.0, change: FIRST_CHANGE, widest: 0 },
         };
@@ -123,7 +133,9 @@ impl CostTable {
         if usable(verify) {
             let verify = self.without_change(width, verify, changed);
             if let Some(expected) = self.measured(width) {
-                self.pace.push(verify / expected);
+                let ratio = verify / expected;
+                self.pace.push(ratio);
+                self.spread.push(ratio.max(1.0 / ratio));
                 self.follow_pace();
             }
             self.verify[depth][width].push(verify);
@@ -153,7 +165,9 @@ impl CostTable {
 
     fn follow_pace(&mut self) {
         let Some(pace) = self.pace.middle() else { return };
-        if self.pace.count() < PACE_ROUNDS || (1.0 / PACE_CHANGE..=PACE_CHANGE).contains(&pace) {
+        let spread = self.spread.middle().unwrap_or(1.0) - 1.0;
+        let usual = PACE_CHANGE.max(1.0 + PACE_SPREADS * spread);
+        if self.pace.count() < PACE_ROUNDS || (1.0 / usual..=usual).contains(&pace) {
             return;
         }
         self.verify.iter_mut().flatten().for_each(|recent| recent.scale(pace));

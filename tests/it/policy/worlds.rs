@@ -132,6 +132,8 @@ impl World {
 pub enum Noise {
     /// Log-normal, 5 %.
     Quiet,
+    /// Log-normal, 15 %: other programs take turns on the same cores.
+    Busy,
     /// The same, and one time in thirty is ten times as long.
     Spikes,
     /// Quiet, and between the tokens 150 and 280 the machine runs at half its pace.
@@ -152,9 +154,11 @@ impl Noise {
     /// (how much longer everything really takes, how much longer this time is seen to be).
     pub fn factors(self, token: usize, key: u64) -> (f64, f64) {
         let quiet = (0.05 * normal(key)).exp();
+        let busy = (0.15 * normal(key)).exp();
         let chance = unit(key ^ 0x5EED);
         match self {
             Noise::Quiet => (1.0, quiet),
+            Noise::Busy => (1.0, busy),
             Noise::Spikes => (1.0, if chance < 1.0 / 30.0 { 10.0 } else { quiet }),
             Noise::Throttled => (if (150..280).contains(&token) { 2.0 } else { 1.0 }, quiet),
             Noise::Growing => (1.0, quiet),
