@@ -85,7 +85,7 @@ impl Row {
     }
 
     fn name(&self) -> String {
-        format!("{}, {}: {:?}", self.scene.world.name, self.scene.text.name, self.ratios)
+        format!("{}, {}: {:.3?}", self.scene.world.name, self.scene.text.name, self.ratios)
     }
 }
 
@@ -95,27 +95,33 @@ const HEAD: &str = "| world | text | best n | best | auto | honest | over-confid
 #[test]
 fn never_slower_than_plain_and_near_the_best_length_from_a_cold_start() {
     println!("{HEAD}");
+    let mut broken = Vec::new();
     for world in WORLDS {
         for text in STATIONARY.iter().chain(&MIXED) {
             let row = row(scene(world, *text), SEEDS);
             row.print();
-            assert!(row.ratios.iter().all(|ratio| ratio.0 >= OVER_PLAIN), "{}", row.name());
-            assert!(row.ratios[0].1 >= OVER_FIXED, "{}", row.name());
-            assert!(row.ratios.iter().all(|ratio| ratio.1 >= OVER_FIXED_DISTURBED), "{}", row.name());
+            let holds = row.ratios.iter().all(|ratio| ratio.0 >= OVER_PLAIN)
+                && row.ratios[0].1 >= OVER_FIXED
+                && row.ratios.iter().all(|ratio| ratio.1 >= OVER_FIXED_DISTURBED);
+            broken.extend((!holds).then(|| row.name()));
         }
     }
+    assert!(broken.is_empty(), "{broken:#?}");
 }
 
 #[test]
 fn faster_than_any_fixed_length_where_long_parts_want_different_ones() {
     println!("{HEAD}");
+    let mut broken = Vec::new();
     for world in WORLDS {
         for text in LONG {
             let row = row(Scene { tokens: 2000, ..scene(world, text) }, LONG_SEEDS);
             row.print();
-            assert!(row.ratios.iter().all(|ratio| ratio.1 >= OVER_FIXED_LONG), "{}", row.name());
+            let holds = row.ratios.iter().all(|ratio| ratio.1 >= OVER_FIXED_LONG);
+            broken.extend((!holds).then(|| row.name()));
         }
     }
+    assert!(broken.is_empty(), "{broken:#?}");
 }
 
 /// Short replies pay the cold start alone: this is where the bounds bind. Prints the worst of each length.

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::change::Change;
 use super::recent::Recent;
 
 /// Widest batch that is told apart: 16 guesses and the last token. A wider one counts as this wide.
@@ -35,9 +36,9 @@ const PACE_SPREADS: f64 = 4.0;
 /// Time of one more token in a batch, in plain rounds, before two widths are known. The middle of MTP.md 4.
 const FIRST_SLOPE: f64 = 0.3;
 
-/// Time that a change of width is taken to add before one was seen, in plain rounds: what it is on the 26B (5 of 530
-/// ms). On the built-in pair it is half a plain round (0.37 of 0.68 ms).
-const FIRST_CHANGE: f64 = 0.01;
+/// Time that a change of width is taken to add at least, in plain rounds: what it is on the 26B here (5 of 530 ms). On
+/// the built-in pair it is half a plain round (0.37 of 0.68 ms).
+const LEAST_CHANGE: f64 = 0.01;
 
 /// Fewer rounds than this may all have been unlucky.
 pub const FEW: usize = 3;
@@ -76,11 +77,7 @@ pub struct CostTable {
     step: Recent<ROUNDS>,
     plain: Recent<PLAIN_ROUNDS>,
     pace: Recent<PACE_ROUNDS>,
-    /// Times of rounds as wide as the one before, apart from the others.
-    steady: [Recent<FEW>; WIDEST + 1],
-    /// What a change of width added to a round, in seconds; noise may make one negative.
-    change: Recent<ROUNDS>,
-    last_width: usize,
+    change: Change<{ WIDEST + 1 }>,
     /// Factors, at least 1, by which single rounds were off.
     spread: Recent<SPREAD_ROUNDS>,
     depth: usize,
@@ -112,12 +109,10 @@ impl CostTable {
             step: Recent::default(),
             plain: Recent::default(),
             pace: Recent::default(),
-            steady: [Recent::default(); WIDEST + 1],
-            change: Recent::default(),
-            last_width: 0,
+            change: Change::default(),
             spread: Recent::default(),
             depth: 0,
-            relative: Relative { verify: [1.0; WIDEST + 1], step: 0.0, change: FIRST_CHANGE, widest: 0 },
+            relative: Relative { verify: [1.0; WIDEST + 1], step: 0.0, change: LEAST_CHANGE, widest: 0 },
         };
         table.fill();
         table
@@ -129,10 +124,10 @@ impl CostTable {
         let width = width.clamp(1, WIDEST);
         let (verify, draft) = (verify.as_secs_f64(), draft.as_secs_f64());
         self.depth = depth;
-        let changed = std::mem::replace(&mut self.last_width, width) != width;
-        if usable(verify) {
-            let verify = self.without_change(width, verify, changed);
-            if let Some(expected) = self.measured(width) {
+        // The pace is not judged by a round whose change nobody knows.
+        let judged = !self.change.is_change(width) || self.change.believed().is_some();
+        if let Some(verify) = self.change.observe(width, Some(verify).filter(|&time| usable(time))) {
+            if let Some(expected) = self.measured(width).filter(|_| judged) {
                 let ratio = verify / expected;
                 self.pace.push(ratio);
                 self.spread.push(ratio.max(1.0 / ratio));
@@ -149,20 +144,6 @@ impl CostTable {
         self.fill();
     }
 
-    /// The time that the round would have taken without a change of width, and what is learned of the change.
-    fn without_change(&mut self, width: usize, verify: f64, changed: bool) -> f64 {
-        if !changed {
-            self.steady[width].push(verify);
-            return verify;
-        }
-        if let Some(steady) = self.steady[width].middle() {
-            self.change.push(verify - steady);
-        }
-        let change = self.change.middle().unwrap_or(0.0).max(0.0);
-        // A change that is said to be most of the round was measured by accident.
-        (verify - change).max(0.5 * verify)
-    }
-
     fn follow_pace(&mut self) {
         let Some(pace) = self.pace.middle() else { return };
         let spread = self.spread.middle().unwrap_or(1.0) - 1.0;
@@ -171,7 +152,6 @@ impl CostTable {
             return;
         }
         self.verify.iter_mut().flatten().for_each(|recent| recent.scale(pace));
-        self.steady.iter_mut().for_each(|recent| recent.scale(pace));
         self.change.scale(pace);
         self.step.scale(pace);
         self.plain.scale(pace);
@@ -241,7 +221,7 @@ impl CostTable {
         }
         self.relative.verify[1] = 1.0;
         self.relative.step = self.step.middle().map_or(0.0, |step| step / plain);
-        self.relative.change = self.change.middle().map_or(FIRST_CHANGE, |change| (change / plain).max(0.0));
+        self.relative.change = self.change.believed().map_or(0.0, |change| change / plain).max(LEAST_CHANGE);
         self.relative.widest = last;
     }
 
@@ -262,11 +242,11 @@ impl CostTable {
                 Some(VerifyCost { context, width: width as u32, seconds, rounds: rounds as u32 })
             })
         });
-        CostRecord { verify: cells.collect(), draft_step: self.step.middle(), change: self.change.middle() }
+        CostRecord { verify: cells.collect(), draft_step: self.step.middle(), change: self.change.believed() }
     }
 
-    /// Takes in what was stored; cells that make no sense are left out. A cell counts as one round: it is
-    /// outvoted by two of this machine's own, and no batch is padded on its word alone.
+    /// Takes in what was stored; cells that make no sense are left out. A cell counts as a few rounds at
+    /// most: it is outvoted by as many of this machine's own.
     pub fn import(&mut self, record: &CostRecord) {
         for cell in &record.verify {
             let width = cell.width as usize;
@@ -274,13 +254,13 @@ impl CostTable {
                 continue;
             }
             let depth = DEPTHS.iter().rposition(|&from| cell.context >= from).unwrap_or(0);
-            self.verify[depth][width].push(cell.seconds);
+            (0..(cell.rounds as usize).clamp(1, FEW)).for_each(|_| self.verify[depth][width].push(cell.seconds));
             if width == 1 {
                 (0..(cell.rounds as usize).min(PLAIN_ROUNDS)).for_each(|_| self.plain.push(cell.seconds));
             }
         }
-        if let Some(change) = record.change.filter(|change| change.is_finite()) {
-            (0..ROUNDS / 2).for_each(|_| self.change.push(change));
+        if let Some(change) = record.change.filter(|&change| usable(change)) {
+            self.change.import(change);
         }
         if let Some(step) = record.draft_step.filter(|&step| usable(step)) {
             (0..ROUNDS / 2).for_each(|_| self.step.push(step));

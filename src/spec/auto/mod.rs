@@ -19,6 +19,7 @@
 //! derivation, the constants with their units, and the simulations behind them.
 
 mod calibration;
+mod change;
 mod costs;
 mod meter;
 mod outlook;
@@ -54,7 +55,7 @@ const OPTIMISM: f64 = 1.05;
 /// A first measurement this far above the optimist's is tried once more: it may have been one slow round.
 const DOUBTFUL: f64 = 3.0;
 
-/// Rounds that share the price of a change of width where speculation is taken up or left: those after it are as wide.
+/// Rounds that share the price of a change of width where the text seems to have changed: those after it are as wide.
 const STRETCH: f64 = 8.0;
 
 /// Rounds after which the rate of past speculative rounds is trusted.
@@ -112,6 +113,8 @@ pub struct AutoLength {
     hopeless: bool,
     schedule: Schedule,
     last_width: usize,
+    /// The width that each batch would be decoded at now.
+    widths: [usize; WIDEST + 1],
     working: Earnings,
     window: Window,
 }
@@ -150,6 +153,7 @@ impl AutoLength {
             hopeless: false,
             schedule: Schedule::new(),
             last_width: 1,
+            widths: std::array::from_fn(|width| width),
             working: Earnings::default(),
             window: Window::new(),
         }
@@ -205,7 +209,8 @@ impl AutoLength {
     /// Brings everything known into one place for this round.
     fn look_ahead(&mut self, room: usize) {
         let relative = *self.costs.relative();
-        self.charge(room, relative.change / STRETCH);
+        self.widths = padded_widths(&self.costs, room + 1, self.last_width);
+        self.charge_alike(2.0 * relative.change / STRETCH);
         self.prospects.step = relative.step;
         self.prospects.acceptance = *self.calibration.bins();
         self.prospects.first = *self.first.shares();
@@ -216,13 +221,46 @@ impl AutoLength {
         self.prospects.rate = earned.unwrap_or(1.0).max(1.0);
     }
 
-    /// Sets what batches take at the width they would be decoded at, one unlike the last paying for its change.
-    fn charge(&mut self, room: usize, change: f64) {
+    /// Sets what batches take at the width they would be decoded at, each with guesses paying this much for changes.
+    fn charge_alike(&mut self, change: f64) {
         let verify = &self.costs.relative().verify;
-        let widths = padded_widths(&self.costs, room + 1, self.last_width);
-        for (time, width) in self.prospects.verify.iter_mut().zip(widths) {
-            *time = verify[width] + if width == self.last_width { 0.0 } else { change };
+        for (time, &width) in self.prospects.verify.iter_mut().zip(&self.widths) {
+            *time = verify[width] + if width > 1 { change } else { 0.0 };
         }
+    }
+
+    /// The same after the last batch, where guesses are kept this often. What the next round will have to pay to get
+    /// back is counted, too: a lone guess changes the width twice, and one among others saves two changes.
+    fn charge_here(&mut self, kept: f64) {
+        let relative = self.costs.relative();
+        for (time, &width) in self.prospects.verify.iter_mut().zip(&self.widths) {
+            let changes = match (self.last_width, width) {
+                (last, width) if width == last => 0.0,
+                (1, _) => 2.0 * (1.0 - kept),
+                (_, 1) => 2.0 * kept,
+                _ => 1.0,
+            };
+            *time = relative.verify[width] + changes * relative.change;
+        }
+    }
+
+    /// What a round of speculation is worth in the long run, and how often its guess is kept. Where a share q is kept,
+    /// the width changes 2 q (1 − q) times a round: each guess kept pays for 2 (1 − q) changes.
+    fn worth_of_working(&mut self) -> (f64, f64) {
+        let change = self.costs.relative().change;
+        let mut kept = 1.0;
+        let mut worth = 0.0;
+        // What it keeps depends on what changes cost, and this on what it keeps.
+        for _ in 0..3 {
+            self.charge_alike(2.0 * (1.0 - kept) * change);
+            let now = self.prospects.worth_of_a_guess(0, 1.0);
+            let settled = (now.1 - kept).abs() < 0.05;
+            (worth, kept) = now;
+            if settled {
+                break;
+            }
+        }
+        (worth, kept)
     }
 
     /// The guesses of a batch worth exploring.
@@ -264,19 +302,19 @@ impl AutoLength {
             };
         }
         let rate = std::mem::replace(&mut self.prospects.rate, 1.0);
-        let worth = self.prospects.worth_of_a_guess(0, 1.0);
-        self.on = worth > if self.on { 0.0 } else { UNPARK_MARGIN };
         let change = self.costs.relative().change;
+        let (worth, kept) = self.worth_of_working();
+        self.on = worth > if self.on { 0.0 } else { UNPARK_MARGIN + change / STRETCH };
         if self.on {
             self.prospects.rate = rate;
-            self.charge(room, change);
+            self.charge_here(kept);
             return match self.worth_exploring(room) {
                 Some(guesses) => (Purpose::Explore, guesses),
                 None => (Purpose::Work, longest),
             };
         }
-        // A guess kept now stands alone, as far as anyone knows: there and back.
-        self.charge(room, 2.0 * change);
+        // A peek supposes that the text has changed, and that its guess is the first of many.
+        self.charge_alike(2.0 * change / STRETCH);
         self.hopeless =
             self.prospects.least_acceptance(0, 1.0) > self.prospects.acceptance[0][calibration::BINS - 1];
         if !self.hopeless && self.schedule.peek_is_due() {
@@ -355,7 +393,7 @@ impl DraftPolicy for AutoLength {
             Purpose::Test | Purpose::Explore => 0.0,
             // The first guess of a working round was decided on when the round was.
             Purpose::Work
-                if !draft.is_empty() && self.prospects.worth_of_a_guess(draft.len(), chance) <= 0.0 =>
+                if !draft.is_empty() && self.prospects.worth_of_a_guess(draft.len(), chance).0 <= 0.0 =>
             {
                 return None;
             }
@@ -379,12 +417,14 @@ impl DraftPolicy for AutoLength {
         self.costs.observe(outcome.width, outcome.verify_time, steps, outcome.draft_time, outcome.context);
         self.learn_from_guesses(outcome, cut);
         self.reschedule(outcome, plain);
-        self.last_width = outcome.width;
+        let changed = std::mem::replace(&mut self.last_width, outcome.width) != outcome.width;
         let tokens = outcome.accepted as f64 + 1.0;
         self.window.push(tokens, outcome.draft_time.as_secs_f64() + outcome.verify_time.as_secs_f64());
         if self.purpose == Purpose::Work && outcome.allowed > 0 {
             let relative = self.costs.relative();
-            let time = relative.verify[outcome.width.min(WIDEST)] + steps as f64 * relative.step;
+            let time = relative.verify[outcome.width.min(WIDEST)]
+                + steps as f64 * relative.step
+                + if changed { relative.change } else { 0.0 };
             self.working.add(tokens, time, guesses as f64);
         }
     }

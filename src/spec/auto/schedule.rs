@@ -26,7 +26,7 @@ const PEEK_INTERVALS: (f64, f64) = (4.0, 24.0);
 const TEST_BUDGET: f64 = 0.006;
 
 /// Rounds between two tests while parked: at least, and at most.
-const TEST_INTERVALS: (f64, f64) = (32.0, 128.0);
+const TEST_INTERVALS: (f64, f64) = (32.0, 320.0);
 
 /// Rounds between two tests after one that went well although no guess was thought worth keeping.
 const HOPE_INTERVAL: f64 = 4.0;
