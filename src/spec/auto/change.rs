@@ -45,13 +45,18 @@ impl<const WIDTHS: usize> Change<WIDTHS> {
     }
 
     /// Adds a round's time, where it has one; returns it without what a change added, as far as that is believed.
+    /// `None` where the change says nothing about the width: not believed yet, and steady rounds are known.
     pub fn observe(&mut self, width: usize, seconds: Option<f64>) -> Option<f64> {
         let changed = std::mem::replace(&mut self.last_width, width) != width;
         let seconds = seconds?;
         if changed {
-            match self.steady[width].middle() {
+            let steady = self.steady[width].middle();
+            match steady {
                 Some(steady) => self.added.push(seconds - steady),
                 None => self.waiting[width] = Some(seconds),
+            }
+            if steady.is_some() && self.believed().is_none() {
+                return None;
             }
             let added = self.believed().unwrap_or(0.0);
             return Some((seconds - added).max((1.0 - LARGEST_SHARE) * seconds));

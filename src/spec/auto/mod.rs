@@ -356,10 +356,11 @@ impl AutoLength {
     }
 
     /// Sets the waiting times after a round; `plain` is what a batch of one was expected to take.
-    fn reschedule(&mut self, outcome: &RoundOutcome<'_>, plain: Option<f64>) {
+    fn reschedule(&mut self, outcome: &RoundOutcome<'_>, plain: Option<f64>, changed: bool) {
         if outcome.width == 1 {
             let ratio = plain.map_or(1.0, |plain| outcome.verify_time.as_secs_f64() / plain);
-            self.schedule.after_narrow(ratio, outcome.allowed == 0 && self.on);
+            let ratio = if changed { ratio - self.costs.relative().change } else { ratio };
+            self.schedule.after_narrow(ratio, outcome.allowed == 0 && self.on, changed);
         } else {
             self.schedule.after_wide();
         }
@@ -416,8 +417,8 @@ impl DraftPolicy for AutoLength {
         let plain = self.costs.measured(1);
         self.costs.observe(outcome.width, outcome.verify_time, steps, outcome.draft_time, outcome.context);
         self.learn_from_guesses(outcome, cut);
-        self.reschedule(outcome, plain);
         let changed = std::mem::replace(&mut self.last_width, outcome.width) != outcome.width;
+        self.reschedule(outcome, plain, changed);
         let tokens = outcome.accepted as f64 + 1.0;
         self.window.push(tokens, outcome.draft_time.as_secs_f64() + outcome.verify_time.as_secs_f64());
         if self.purpose == Purpose::Work && outcome.allowed > 0 {

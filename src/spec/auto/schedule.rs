@@ -37,6 +37,8 @@ pub struct Schedule {
     first_tests_left: usize,
     since_plain: usize,
     plain_interval: usize,
+    /// The last plain round surprised, which the change of width before it may explain: the next one will show.
+    again: bool,
     since_peek: usize,
     peek_interval: f64,
     since_test: usize,
@@ -49,6 +51,7 @@ impl Schedule {
             first_tests_left: FIRST_TESTS,
             since_plain: 0,
             plain_interval: PLAIN_INTERVALS.0,
+            again: false,
             since_peek: 0,
             peek_interval: PEEK_INTERVALS.0,
             since_test: 0,
@@ -83,7 +86,7 @@ impl Schedule {
         let affordable = ((2.0 * change * late as f64) as usize).clamp(early, late);
         let surprised = self.plain_interval < early;
         let interval = if surprised { self.plain_interval } else { self.plain_interval.max(affordable) };
-        self.since_plain >= if clear { late } else { interval }
+        self.again || self.since_plain >= if clear { late } else { interval }
     }
 
     pub fn peek_is_due(&self) -> bool {
@@ -99,13 +102,19 @@ impl Schedule {
         self.since_plain += 1;
     }
 
-    /// A batch of one was decoded, in this many times the expected time. `on_purpose`: to measure it.
-    pub fn after_narrow(&mut self, ratio: f64, on_purpose: bool) {
+    /// A batch of one was decoded, in this many times the expected time. `on_purpose`: to measure it; `changed`: the
+    /// batch before was wider.
+    pub fn after_narrow(&mut self, ratio: f64, on_purpose: bool, changed: bool) {
         self.since_plain = 0;
         if on_purpose {
             let surprising = !(1.0 / SURPRISE..=SURPRISE).contains(&ratio);
+            self.again = surprising && changed;
             let wider = (self.plain_interval * 2).min(PLAIN_INTERVALS.1);
-            self.plain_interval = if surprising { SURPRISE_INTERVAL } else { wider };
+            self.plain_interval = match (surprising, changed) {
+                (true, true) => self.plain_interval,
+                (true, false) => SURPRISE_INTERVAL,
+                (false, _) => wider,
+            };
         }
     }
 
@@ -167,12 +176,16 @@ mod tests {
                 schedule.after_wide();
                 rounds += 1;
             }
-            schedule.after_narrow(ratio, true);
+            schedule.after_narrow(ratio, true, false);
             rounds
         };
         assert_eq!([due(1.0, None), due(1.05, None), due(1.0, None), due(2.0, None)], [16, 32, 64, 64]);
         assert_eq!([due(1.0, None), due(1.0, None)], [4, 8]);
         assert_eq!(due(1.0, Some(2.0)), 64);
+        schedule.after_narrow(1.5, true, true);
+        assert!(schedule.plain_is_due(None, 0.01), "the change may have been dear, or the round slow");
+        schedule.after_narrow(1.0, true, false);
+        assert!(!schedule.plain_is_due(None, 0.01));
     }
 
     #[test]
