@@ -75,6 +75,11 @@ impl<const WIDTHS: usize> Change<WIDTHS> {
         self.added.lowest(place).filter(|_| count >= FEW_CHANGES).map(|added| added.max(0.0))
     }
 
+    /// Whether a width has been seen without a change.
+    pub fn is_settled(&self, width: usize) -> bool {
+        self.steady[width].count() > 0
+    }
+
     /// The machine has changed its pace.
     pub fn scale(&mut self, factor: f64) {
         self.steady.iter_mut().for_each(|recent| recent.scale(factor));

@@ -171,6 +171,11 @@ impl CostTable {
         })
     }
 
+    /// Whether a width was measured apart from what a change to it adds.
+    pub fn is_settled(&self, width: usize) -> bool {
+        self.measured(width).is_some() && (self.change.is_settled(width) || self.change.believed().is_some())
+    }
+
     /// Rounds measured at a width, at any depth (the latest few only).
     pub fn rounds(&self, width: usize) -> usize {
         self.verify.iter().map(|row| row[width].count()).max().unwrap_or(0)

@@ -58,6 +58,9 @@ const DOUBTFUL: f64 = 3.0;
 /// Rounds that share the price of a change of width where the text seems to have changed: those after it are as wide.
 const STRETCH: f64 = 8.0;
 
+/// Rounds within which taking speculation up must have earned the change of width that it begins with.
+const ENTRY_ROUNDS: f64 = 32.0;
+
 /// Rounds after which the rate of past speculative rounds is trusted.
 const RATE_ROUNDS: f64 = 4.0;
 
@@ -266,7 +269,7 @@ impl AutoLength {
     /// The guesses of a batch worth exploring.
     fn worth_exploring(&self, room: usize) -> Option<usize> {
         let known = |width: usize| self.costs.measured(width).is_some();
-        if !known(2) {
+        if !self.costs.is_settled(2) {
             return None;
         }
         let mut narrower = 2;
@@ -304,7 +307,9 @@ impl AutoLength {
         let rate = std::mem::replace(&mut self.prospects.rate, 1.0);
         let change = self.costs.relative().change;
         let (worth, kept) = self.worth_of_working();
-        self.on = worth > if self.on { 0.0 } else { UNPARK_MARGIN + change / STRETCH };
+        // After a wide batch it costs nothing to go on.
+        let entry = if self.last_width > 1 { 0.0 } else { change / ENTRY_ROUNDS };
+        self.on = worth > if self.on { 0.0 } else { UNPARK_MARGIN + entry };
         if self.on {
             self.prospects.rate = rate;
             self.charge_here(kept);
@@ -371,10 +376,11 @@ impl AutoLength {
         let (accepted, relative) = (outcome.accepted > 0, self.costs.relative());
         match self.purpose {
             Purpose::Test | Purpose::Explore => {
-                let cost = relative.verify[2] - 1.0 + relative.step + 2.0 * relative.change;
-                self.schedule.after_test(outcome.tested, cost, accepted && self.hopeless);
+                let change = 2.0 * relative.change;
+                let cost = relative.verify[2] - 1.0 + relative.step + change;
+                self.schedule.after_test(outcome.tested, cost, change, accepted && self.hopeless);
             }
-            Purpose::Work => self.schedule.after_work(accepted, relative.step),
+            Purpose::Work => self.schedule.after_work(accepted, relative.step, 2.0 * relative.change),
             Purpose::Plain => {}
         }
     }

@@ -22,6 +22,9 @@ const PEEK_BUDGET: f64 = 0.004;
 /// Rounds between two peeks: at first, where they cost anything, and at most (a reaction within 30 rounds).
 const PEEK_INTERVALS: (f64, f64) = (4.0, 24.0);
 
+/// Share of the time that the changes of width may cost of guesses that stand alone.
+const LONE_BUDGET: f64 = 0.04;
+
 /// Share of the time that tests may cost while parked.
 const TEST_BUDGET: f64 = 0.006;
 
@@ -125,20 +128,26 @@ impl Schedule {
     }
 
     /// After a test or an exploration of `tested` guesses; a test costs `cost` plain rounds if it fails. `hope`: it
-    /// went well although no guess was thought worth keeping.
-    pub fn after_test(&mut self, tested: usize, cost: f64, hope: bool) {
+    /// went well although no guess was thought worth keeping. `change`: the part of the cost that changes of width are.
+    pub fn after_test(&mut self, tested: usize, cost: f64, change: f64, hope: bool) {
         self.first_tests_left = self.first_tests_left.saturating_sub(tested.max(1));
         self.since_test = 0;
         let steady = (cost / TEST_BUDGET).clamp(TEST_INTERVALS.0, TEST_INTERVALS.1);
-        self.test_interval = if hope { HOPE_INTERVAL } else { (self.test_interval * 2.0).min(steady) };
+        // Where most of a test is its changes of width, tests follow each other or are far apart.
+        self.test_interval = match hope {
+            true if 2.0 * change > cost => 0.0,
+            true => HOPE_INTERVAL,
+            false => (self.test_interval * 2.0).max(change / TEST_BUDGET).min(steady),
+        };
     }
 
-    /// After a round that worked; a draft step costs `step` plain rounds.
-    pub fn after_work(&mut self, accepted: bool, step: f64) {
+    /// After a round that worked; a draft step costs `step` plain rounds, and a guess that stood alone `change` for
+    /// changes of width.
+    pub fn after_work(&mut self, accepted: bool, step: f64, change: f64) {
         self.since_peek = 0;
         // A drafter that costs nothing (look-up) may be asked every round.
         let steady = (step / PEEK_BUDGET).min(PEEK_INTERVALS.1);
-        let least = PEEK_INTERVALS.0.min(steady);
+        let least = PEEK_INTERVALS.0.max(change / LONE_BUDGET).min(steady);
         self.peek_interval = if accepted { 0.0 } else { (self.peek_interval * 2.0).clamp(least, steady) };
     }
 }
@@ -152,7 +161,7 @@ mod tests {
         let mut schedule = Schedule::new();
         let mut waited = Vec::new();
         for _ in 0..5 {
-            schedule.after_work(false, 0.1);
+            schedule.after_work(false, 0.1, 0.02);
             let mut rounds = 0;
             while !schedule.peek_is_due() {
                 schedule.after_plain();
@@ -161,9 +170,9 @@ mod tests {
             waited.push(rounds);
         }
         assert_eq!(waited, [8, 16, 24, 24, 24]);
-        schedule.after_work(true, 0.1);
+        schedule.after_work(true, 0.1, 0.02);
         assert!(schedule.peek_is_due() && schedule.peeks_always());
-        schedule.after_work(false, 0.0);
+        schedule.after_work(false, 0.0, 0.02);
         assert!(schedule.peek_is_due(), "a drafter that costs nothing");
     }
 
@@ -191,11 +200,11 @@ mod tests {
     #[test]
     fn tests_are_rarer_where_they_are_dear() {
         let mut schedule = Schedule::new();
-        (0..9).for_each(|_| schedule.after_test(1, 0.75, false));
+        (0..9).for_each(|_| schedule.after_test(1, 0.75, 0.02, false));
         assert_eq!(schedule.test_interval, 0.75 / TEST_BUDGET);
-        schedule.after_test(0, 0.02, false);
+        schedule.after_test(0, 0.02, 0.02, false);
         assert_eq!(schedule.test_interval, TEST_INTERVALS.0);
-        schedule.after_test(1, 0.75, true);
+        schedule.after_test(1, 0.75, 0.02, true);
         assert_eq!(schedule.test_interval, HOPE_INTERVAL);
         assert!(!schedule.is_learning());
         schedule.start_over();
