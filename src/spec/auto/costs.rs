@@ -46,6 +46,9 @@ pub const FEW: usize = 3;
 /// A plain round this much slower than a wider one is doubted; less is noise.
 const DOUBTFUL_PLAIN: f64 = 1.15;
 
+/// A batch that takes less than this many plain rounds hides no dear change of width.
+const CHEAP: f64 = 1.25;
+
 /// What is stored of the table, and read again at the next start: plain data.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CostRecord {
@@ -171,9 +174,11 @@ impl CostTable {
         })
     }
 
-    /// Whether a width was measured apart from what a change to it adds.
+    /// Whether a width's time is known apart from what a change to it adds, or hardly more than plain in any case.
     pub fn is_settled(&self, width: usize) -> bool {
-        self.measured(width).is_some() && (self.change.is_settled(width) || self.change.believed().is_some())
+        let Some(measured) = self.measured(width) else { return false };
+        let cheap = self.measured(1).is_some_and(|plain| measured < CHEAP * plain);
+        cheap || self.change.is_settled(width) || self.change.believed().is_some()
     }
 
     /// Rounds measured at a width, at any depth (the latest few only).

@@ -263,7 +263,10 @@ impl AutoLength {
                 break;
             }
         }
-        (worth, kept)
+        // A draft that is never cut changes nothing.
+        self.charge_alike(0.0);
+        let uncut = self.prospects.worth_of_the_best_length();
+        if uncut > worth { (uncut, 1.0) } else { (worth, kept) }
     }
 
     /// The guesses of a batch worth exploring.
@@ -364,8 +367,9 @@ impl AutoLength {
     fn reschedule(&mut self, outcome: &RoundOutcome<'_>, plain: Option<f64>, changed: bool) {
         if outcome.width == 1 {
             let ratio = plain.map_or(1.0, |plain| outcome.verify_time.as_secs_f64() / plain);
-            let ratio = if changed { ratio - self.costs.relative().change } else { ratio };
-            self.schedule.after_narrow(ratio, outcome.allowed == 0 && self.on, changed);
+            let change = self.costs.relative().change;
+            let ratio = if changed { ratio - change } else { ratio };
+            self.schedule.after_narrow(ratio, outcome.allowed == 0 && self.on, change);
         } else {
             self.schedule.after_wide();
         }
@@ -380,7 +384,7 @@ impl AutoLength {
                 let cost = relative.verify[2] - 1.0 + relative.step + change;
                 self.schedule.after_test(outcome.tested, cost, change, accepted && self.hopeless);
             }
-            Purpose::Work => self.schedule.after_work(accepted, relative.step, 2.0 * relative.change),
+            Purpose::Work => self.schedule.after_work(accepted, relative.step),
             Purpose::Plain => {}
         }
     }

@@ -22,8 +22,11 @@ const PEEK_BUDGET: f64 = 0.004;
 /// Rounds between two peeks: at first, where they cost anything, and at most (a reaction within 30 rounds).
 const PEEK_INTERVALS: (f64, f64) = (4.0, 24.0);
 
-/// Share of the time that the changes of width may cost of guesses that stand alone.
-const LONE_BUDGET: f64 = 0.04;
+/// Share of the time that changes of width may cost while parked …
+const CHANGE_BUDGET: f64 = 0.01;
+
+/// … and the rounds that a peek waits for it at most.
+const CHANGE_INTERVAL: f64 = 128.0;
 
 /// Share of the time that tests may cost while parked.
 const TEST_BUDGET: f64 = 0.006;
@@ -44,6 +47,8 @@ pub struct Schedule {
     again: bool,
     since_peek: usize,
     peek_interval: f64,
+    /// Rounds that peeks wait because of what the last wide batches cost in changes of width.
+    rest: f64,
     since_test: usize,
     test_interval: f64,
 }
@@ -57,6 +62,7 @@ impl Schedule {
             again: false,
             since_peek: 0,
             peek_interval: PEEK_INTERVALS.0,
+            rest: 0.0,
             since_test: 0,
             test_interval: TEST_INTERVALS.0,
         }
@@ -93,7 +99,7 @@ impl Schedule {
     }
 
     pub fn peek_is_due(&self) -> bool {
-        self.since_peek as f64 >= self.peek_interval
+        self.since_peek as f64 >= self.peek_interval.max(self.rest)
     }
 
     pub fn test_is_due(&self) -> bool {
@@ -105,10 +111,14 @@ impl Schedule {
         self.since_plain += 1;
     }
 
-    /// A batch of one was decoded, in this many times the expected time. `on_purpose`: to measure it; `changed`: the
-    /// batch before was wider.
-    pub fn after_narrow(&mut self, ratio: f64, on_purpose: bool, changed: bool) {
-        self.since_plain = 0;
+    /// A batch of one was decoded, in this many times the expected time. `on_purpose`: to measure it; `change`: plain
+    /// rounds that a change of width takes.
+    pub fn after_narrow(&mut self, ratio: f64, on_purpose: bool, change: f64) {
+        let wide = std::mem::take(&mut self.since_plain);
+        let changed = wide > 0;
+        // The changes there and back are shared by the rounds between them.
+        let each = 2.0 * change / wide.max(1) as f64;
+        self.rest = if changed { (each / CHANGE_BUDGET).min(CHANGE_INTERVAL) } else { self.rest };
         if on_purpose {
             let surprising = !(1.0 / SURPRISE..=SURPRISE).contains(&ratio);
             self.again = surprising && changed;
@@ -141,13 +151,13 @@ impl Schedule {
         };
     }
 
-    /// After a round that worked; a draft step costs `step` plain rounds, and a guess that stood alone `change` for
-    /// changes of width.
-    pub fn after_work(&mut self, accepted: bool, step: f64, change: f64) {
+    /// After a round that worked; a draft step costs `step` plain rounds.
+    pub fn after_work(&mut self, accepted: bool, step: f64) {
         self.since_peek = 0;
+        self.rest = if accepted { 0.0 } else { self.rest };
         // A drafter that costs nothing (look-up) may be asked every round.
         let steady = (step / PEEK_BUDGET).min(PEEK_INTERVALS.1);
-        let least = PEEK_INTERVALS.0.max(change / LONE_BUDGET).min(steady);
+        let least = PEEK_INTERVALS.0.min(steady);
         self.peek_interval = if accepted { 0.0 } else { (self.peek_interval * 2.0).clamp(least, steady) };
     }
 }
@@ -161,7 +171,7 @@ mod tests {
         let mut schedule = Schedule::new();
         let mut waited = Vec::new();
         for _ in 0..5 {
-            schedule.after_work(false, 0.1, 0.02);
+            schedule.after_work(false, 0.1);
             let mut rounds = 0;
             while !schedule.peek_is_due() {
                 schedule.after_plain();
@@ -170,9 +180,9 @@ mod tests {
             waited.push(rounds);
         }
         assert_eq!(waited, [8, 16, 24, 24, 24]);
-        schedule.after_work(true, 0.1, 0.02);
+        schedule.after_work(true, 0.1);
         assert!(schedule.peek_is_due() && schedule.peeks_always());
-        schedule.after_work(false, 0.0, 0.02);
+        schedule.after_work(false, 0.0);
         assert!(schedule.peek_is_due(), "a drafter that costs nothing");
     }
 
@@ -185,15 +195,16 @@ mod tests {
                 schedule.after_wide();
                 rounds += 1;
             }
-            schedule.after_narrow(ratio, true, false);
+            schedule.after_narrow(ratio, true, 0.01);
             rounds
         };
         assert_eq!([due(1.0, None), due(1.05, None), due(1.0, None), due(2.0, None)], [16, 32, 64, 64]);
         assert_eq!([due(1.0, None), due(1.0, None)], [4, 8]);
         assert_eq!(due(1.0, Some(2.0)), 64);
-        schedule.after_narrow(1.5, true, true);
+        schedule.after_wide();
+        schedule.after_narrow(1.5, true, 0.01);
         assert!(schedule.plain_is_due(None, 0.01), "the change may have been dear, or the round slow");
-        schedule.after_narrow(1.0, true, false);
+        schedule.after_narrow(1.0, true, 0.01);
         assert!(!schedule.plain_is_due(None, 0.01));
     }
 

@@ -96,6 +96,12 @@ impl Prospects {
             .max(0.0)
     }
 
+    /// Tokens a round that the best length above 0 brings beyond plain, kept to without regard to what the guesses say.
+    pub fn worth_of_the_best_length(&self) -> f64 {
+        let ends = self.ends(0).skip(1).map(|(tokens, time)| tokens - self.rate * time);
+        ends.fold(f64::NEG_INFINITY, f64::max)
+    }
+
     /// Tokens per plain round of the best length above 0, kept to without regard to what the guesses say.
     pub fn best_rate(&self) -> f64 {
         let rates = (1..=self.longest.max(1)).map(|guesses| self.rate_of(guesses, self.time(guesses)));
