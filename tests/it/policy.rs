@@ -19,17 +19,48 @@ const SEEDS: u64 = 24;
 /// The same for longer ones.
 const LONG_SEEDS: u64 = 8;
 
-/// Least speed over plain, anywhere, in a reply of 400 tokens from a cold start.
-const OVER_PLAIN: f64 = 0.98;
+/// The least speeds that are asserted of a world.
+struct Bounds {
+    /// Over plain, anywhere, in a reply of 400 tokens from a cold start.
+    plain: f64,
+    /// Over the best fixed length in hindsight, on stationary text and mixtures, likewise.
+    fixed: f64,
+    /// The same where the drafter's probabilities are off, or times are disturbed: 0.967 was measured at worst.
+    disturbed: f64,
+    /// Over the best fixed length on mixtures of long parts; 1.020 was measured at worst.
+    long: f64,
+    /// Over plain and over the best fixed length, where times spread three times as far.
+    busy: (f64, f64),
+    /// Rounds until it reacts to another text.
+    reaction: f64,
+    /// Plain rounds lost within 400 tokens, beyond a hundredth of them.
+    start: f64,
+}
 
-/// Least speed over the best fixed length in hindsight, on stationary text and mixtures, likewise.
-const OVER_FIXED: f64 = 0.97;
+const BOUNDS: Bounds = Bounds {
+    plain: 0.98,
+    fixed: 0.97,
+    disturbed: 0.96,
+    long: 1.01,
+    busy: (0.97, 0.94),
+    reaction: 30.0,
+    start: 5.0,
+};
 
-/// The same where the drafter's probabilities are off, or times are disturbed: 0.971 was measured at worst.
-const OVER_FIXED_DISTURBED: f64 = 0.96;
+/// Where a change of width costs half a plain round, so that each look costs one (docs/POLICY.md 6).
+const BOUNDS_DEAR: Bounds = Bounds {
+    plain: 0.97,
+    fixed: 0.95,
+    disturbed: 0.93,
+    long: 0.96,
+    busy: (0.95, 0.90),
+    reaction: 40.0,
+    start: 7.0,
+};
 
-/// Least speed over the best fixed length on mixtures of long parts; 1.019 was measured at worst.
-const OVER_FIXED_LONG: f64 = 1.01;
+fn bounds(world: &World) -> &'static Bounds {
+    if world.change > 0.25 { &BOUNDS_DEAR } else { &BOUNDS }
+}
 
 /// A quiet scene with an honest drafter.
 fn scene(world: World, text: Text) -> Scene {
@@ -100,9 +131,9 @@ fn never_slower_than_plain_and_near_the_best_length_from_a_cold_start() {
         for text in STATIONARY.iter().chain(&MIXED) {
             let row = row(scene(world, *text), SEEDS);
             row.print();
-            let holds = row.ratios.iter().all(|ratio| ratio.0 >= OVER_PLAIN)
-                && row.ratios[0].1 >= OVER_FIXED
-                && row.ratios.iter().all(|ratio| ratio.1 >= OVER_FIXED_DISTURBED);
+            let bounds = bounds(&world);
+            let holds = row.ratios.iter().all(|ratio| ratio.0 >= bounds.plain && ratio.1 >= bounds.disturbed)
+                && row.ratios[0].1 >= bounds.fixed;
             broken.extend((!holds).then(|| row.name()));
         }
     }
@@ -117,7 +148,7 @@ fn faster_than_any_fixed_length_where_long_parts_want_different_ones() {
         for text in LONG {
             let row = row(Scene { tokens: 2000, ..scene(world, text) }, LONG_SEEDS);
             row.print();
-            let holds = row.ratios.iter().all(|ratio| ratio.1 >= OVER_FIXED_LONG);
+            let holds = row.ratios.iter().all(|ratio| ratio.1 >= bounds(&world).long);
             broken.extend((!holds).then(|| row.name()));
         }
     }
@@ -150,7 +181,7 @@ fn the_cold_start_costs_a_few_plain_rounds() {
                 let (over_plain, over_fixed) = (scene.fixed(0, seeds) / time, best / time);
                 // Beyond the start, a hundredth of the time: what probing may cost. Where probabilities say nothing,
                 // a gain of 5 % hangs on counting alone, and takes longer to find.
-                let start = if text.is_informed() { 5.0 } else { 7.0 };
+                let start = bounds(&world).start + if text.is_informed() { 0.0 } else { 2.0 };
                 assert!(here < start + 0.01 * tokens as f64, "{name}: {here} plain rounds of {tokens} lost");
                 if over_plain < plain.0 {
                     plain = (over_plain, name.clone());
@@ -177,7 +208,7 @@ fn the_limit_of_the_draft_length() {
             let (plain, (best, fixed)) = (whole.fixed(0, SEEDS), whole.best_fixed(SEEDS));
             let speeds = [4, 7, 8, ROOM].map(|longest| plain / Scene { longest, ..whole }.cold(SEEDS));
             assert!(
-                speeds.iter().all(|&speed| speed >= OVER_PLAIN),
+                speeds.iter().all(|&speed| speed >= bounds(&world).plain),
                 "{} {}: {speeds:?}",
                 world.name,
                 text.name
@@ -192,25 +223,29 @@ fn the_limit_of_the_draft_length() {
 /// more often and for longer; it prints by how much.
 #[test]
 fn a_busy_machine_costs_a_few_percent_more() {
-    let mut worst = [(f64::INFINITY, String::new()), (f64::INFINITY, String::new())];
-    let (mut logarithms, mut rows) = (0.0, 0.0);
+    let mut broken = Vec::new();
     for world in WORLDS {
+        let mut worst = [(f64::INFINITY, ""), (f64::INFINITY, "")];
+        let (mut logarithms, mut rows) = (0.0, 0.0);
         for text in STATIONARY.iter().chain(&MIXED) {
             let scene = Scene { noise: Noise::Busy, ..scene(world, *text) };
             let (time, best) = (scene.cold(SEEDS), scene.best_fixed(SEEDS).1);
             let ratios = [scene.fixed(0, SEEDS) / time, best / time];
             for (worst, ratio) in worst.iter_mut().zip(ratios) {
                 if ratio < worst.0 {
-                    *worst = (ratio, format!("{}, {}", world.name, text.name));
+                    *worst = (ratio, text.name);
                 }
             }
             logarithms += ratios[1].ln();
             rows += 1.0;
         }
+        let mean = f64::exp(logarithms / rows);
+        println!(
+            "{}: over plain and over the best fixed length {worst:.3?}, of that in the mean {mean:.3}",
+            world.name
+        );
+        let (plain, fixed) = bounds(&world).busy;
+        broken.extend((worst[0].0 < plain || worst[1].0 < fixed).then_some((world.name, worst)));
     }
-    println!(
-        "over plain {worst:.3?}, over the best fixed length in the mean {:.4}",
-        f64::exp(logarithms / rows)
-    );
-    assert!(worst[0].0 >= 0.97 && worst[1].0 >= 0.94, "{worst:?}");
+    assert!(broken.is_empty(), "{broken:#?}");
 }

@@ -81,6 +81,8 @@ pub struct CostTable {
     plain: Recent<PLAIN_ROUNDS>,
     pace: Recent<PACE_ROUNDS>,
     change: Change<{ WIDEST + 1 }>,
+    /// Rounds that stored times are the medians of, a few at most.
+    stored: [usize; WIDEST + 1],
     /// Factors, at least 1, by which single rounds were off.
     spread: Recent<SPREAD_ROUNDS>,
     depth: usize,
@@ -113,6 +115,7 @@ impl CostTable {
             plain: Recent::default(),
             pace: Recent::default(),
             change: Change::default(),
+            stored: [0; WIDEST + 1],
             spread: Recent::default(),
             depth: 0,
             relative: Relative { verify: [1.0; WIDEST + 1], step: 0.0, change: LEAST_CHANGE, widest: 0 },
@@ -179,6 +182,11 @@ impl CostTable {
         let Some(measured) = self.measured(width) else { return false };
         let cheap = self.measured(1).is_some_and(|plain| measured < CHEAP * plain);
         cheap || self.change.is_settled(width) || self.change.believed().is_some()
+    }
+
+    /// Rounds measured at a width, here or before its time was stored.
+    pub fn rounds_with_stored(&self, width: usize) -> usize {
+        self.rounds(width).max(self.stored[width])
     }
 
     /// Rounds measured at a width, at any depth (the latest few only).
@@ -255,8 +263,8 @@ impl CostTable {
         CostRecord { verify: cells.collect(), draft_step: self.step.middle(), change: self.change.believed() }
     }
 
-    /// Takes in what was stored; cells that make no sense are left out. A cell counts as a few rounds at
-    /// most: it is outvoted by as many of this machine's own.
+    /// Takes in what was stored; cells that make no sense are left out. A cell counts as one round, which
+    /// two of this machine's own outvote, but batches are padded by its word.
     pub fn import(&mut self, record: &CostRecord) {
         for cell in &record.verify {
             let width = cell.width as usize;
@@ -264,7 +272,8 @@ impl CostTable {
                 continue;
             }
             let depth = DEPTHS.iter().rposition(|&from| cell.context >= from).unwrap_or(0);
-            (0..(cell.rounds as usize).clamp(1, FEW)).for_each(|_| self.verify[depth][width].push(cell.seconds));
+            self.verify[depth][width].push(cell.seconds);
+            self.stored[width] = self.stored[width].max((cell.rounds as usize).min(FEW));
             if width == 1 {
                 (0..(cell.rounds as usize).min(PLAIN_ROUNDS)).for_each(|_| self.plain.push(cell.seconds));
             }

@@ -17,7 +17,7 @@ pub fn padded_widths(costs: &CostTable, widest: usize, last: usize) -> [usize; W
     // The cheapest of the wider batches that were measured often enough to be believed.
     let mut cheapest: Option<usize> = None;
     for width in (2..=widest.min(WIDEST)).rev() {
-        let rounds = costs.rounds(width);
+        let rounds = costs.rounds_with_stored(width);
         // A width that was measured once or twice is not given up: it may have been unlucky.
         let judged = rounds == 0 || rounds >= FEW;
         if let Some(wider) = cheapest.filter(|&wider| judged && time(wider) <= (1.0 - SAVING) * time(width)) {

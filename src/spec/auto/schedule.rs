@@ -143,12 +143,9 @@ impl Schedule {
         self.first_tests_left = self.first_tests_left.saturating_sub(tested.max(1));
         self.since_test = 0;
         let steady = (cost / TEST_BUDGET).clamp(TEST_INTERVALS.0, TEST_INTERVALS.1);
-        // Where most of a test is its changes of width, tests follow each other or are far apart.
-        self.test_interval = match hope {
-            true if 2.0 * change > cost => 0.0,
-            true => HOPE_INTERVAL,
-            false => (self.test_interval * 2.0).max(change / TEST_BUDGET).min(steady),
-        };
+        // Tests wait at once for what their changes of width cost, and by and by for what else they do.
+        let next = if hope { HOPE_INTERVAL } else { self.test_interval * 2.0 };
+        self.test_interval = next.max(change / TEST_BUDGET).min(steady);
     }
 
     /// After a round that worked; a draft step costs `step` plain rounds.

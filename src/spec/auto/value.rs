@@ -148,7 +148,10 @@ mod tests {
         assert!((prospects(0.9).worth_of_a_guess(0, 1.0).0 - 0.15).abs() < 0.02);
         // A guess that would be cut costs its step only.
         assert!((prospects(0.3).worth_of_a_guess(0, 1.0).0 + 0.1).abs() < 1e-9);
-        assert_eq!((prospects(0.9).worth_of_a_guess(0, 1.0).1, prospects(0.3).worth_of_a_guess(0, 1.0).1), (1.0, 0.0));
+        assert_eq!(
+            (prospects(0.9).worth_of_a_guess(0, 1.0).1, prospects(0.3).worth_of_a_guess(0, 1.0).1),
+            (1.0, 0.0)
+        );
         // No room for another.
         assert!(prospects(0.9).worth_of_a_guess(3, 1.0).0 < -1e9);
     }

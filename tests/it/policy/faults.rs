@@ -8,9 +8,9 @@ use slipstream::token::TokenId;
 
 use crate::fakes::{End, FakeClock, FakeDrafter, Habit, Script, Task};
 
-use super::scene;
 use super::texts::STATIONARY;
 use super::worlds::{WORLDS, World};
+use super::{bounds, scene};
 
 const CLOCKS: [FakeClock; 5] =
     [FakeClock::Steady, FakeClock::Stopped, FakeClock::SetBack, FakeClock::Suspended, FakeClock::Endless];
@@ -120,7 +120,13 @@ fn useless_drafters_leave_plain_speed() {
     for world in WORLDS {
         for probability in [0.0, 0.02, 0.3, 0.7, 0.97, 1.0] {
             let time = time_of_a_useless_drafter(world, probability);
-            assert!(400.0 / time >= 0.975, "{}, {probability}: {:.4} of plain", world.name, 400.0 / time);
+            // A single reply is 0.005 worse than the mean of many.
+            assert!(
+                400.0 / time >= bounds(&world).plain - 0.005,
+                "{}, {probability}: {:.4} of plain",
+                world.name,
+                400.0 / time
+            );
         }
     }
 }
