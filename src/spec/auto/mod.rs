@@ -58,6 +58,9 @@ const DOUBTFUL: f64 = 3.0;
 /// Rounds that share the price of a change of width where the text seems to have changed: those after it are as wide.
 const STRETCH: f64 = 8.0;
 
+/// Plain rounds by which the price of changes may be off where it hangs on itself.
+const SETTLED: f64 = 0.01;
+
 /// Rounds within which taking speculation up must have earned the change of width that it begins with.
 const ENTRY_ROUNDS: f64 = 32.0;
 
@@ -257,7 +260,7 @@ impl AutoLength {
         for _ in 0..3 {
             self.charge_alike(2.0 * (1.0 - kept) * change);
             let now = self.prospects.worth_of_a_guess(0, 1.0);
-            let settled = (now.1 - kept).abs() < 0.05;
+            let settled = 2.0 * (now.1 - kept).abs() * change < SETTLED;
             (worth, kept) = now;
             if settled {
                 break;
@@ -416,7 +419,8 @@ impl DraftPolicy for AutoLength {
     }
 
     fn batch_width(&self, guesses: usize, widest: usize) -> usize {
-        padded_widths(&self.costs, widest, self.last_width).get(guesses + 1).copied().unwrap_or(guesses + 1)
+        let bare = guesses + 1;
+        self.widths.get(bare).copied().filter(|&width| width <= widest).unwrap_or(bare)
     }
 
     fn observe(&mut self, outcome: &RoundOutcome<'_>) {

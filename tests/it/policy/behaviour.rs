@@ -246,20 +246,22 @@ fn a_fixed_length_played_round_by_round_takes_the_time_of_the_formula() {
     }
 }
 
-/// Four tokens take less time than three, and two less still: a draft of two is decoded as four, once that is known.
+/// Four tokens take less time than two or three, as they do on the 26B here while other programs run: a short draft is
+/// decoded as four, once that is known.
 #[test]
 fn short_drafts_are_padded_where_a_wider_batch_is_cheaper() {
-    let mut widths = [[0; 18]; 3];
-    for scene in (Scene { tokens: 1000, ..scene(STAIRCASE, STATIONARY[1]) }).seeds(4) {
+    let verify = &[(1, 1.0), (2, 1.33), (3, 1.64), (4, 1.18), (5, 1.55), (8, 1.55), (16, 2.29), (17, 2.66)];
+    let mut widths = [0; 18];
+    let scene = scene(World { verify, ..STAIRCASE }, STATIONARY[1]);
+    for scene in (Scene { tokens: 1000, ..scene }).seeds(4) {
         scene.play(&mut AutoLength::new(), &mut |played| {
-            if played.token > 100 && played.guesses < 3 {
-                widths[played.guesses][played.width] += 1;
+            if played.token > 100 && (1..4).contains(&played.guesses) {
+                widths[played.width] += 1;
             }
         });
     }
-    println!("rounds by guesses and width: {widths:?}");
-    assert!(widths[1][2] > 20 && widths[1][4] <= widths[1][2] / 10, "{widths:?}");
-    assert!(widths[2][4] > 100 && widths[2][3] <= widths[2][4] / 20, "{widths:?}");
+    println!("rounds by width: {widths:?}");
+    assert!(widths[4] > 200 && widths[2] + widths[3] <= widths[4] / 50, "{widths:?}");
 }
 
 /// Where a change of width costs half a plain round, a table that says so spares finding it out.
