@@ -370,9 +370,11 @@ impl AutoLength {
     fn reschedule(&mut self, outcome: &RoundOutcome<'_>, plain: Option<f64>, changed: bool) {
         if outcome.width == 1 {
             let ratio = plain.map_or(1.0, |plain| outcome.verify_time.as_secs_f64() / plain);
-            let change = self.costs.relative().change;
-            let ratio = if changed { ratio - change } else { ratio };
-            self.schedule.after_narrow(ratio, outcome.allowed == 0 && self.on, change);
+            let relative = self.costs.relative();
+            let ratio = if changed { ratio - relative.change } else { ratio };
+            let promise = 2.0 - relative.verify[2] - relative.step;
+            let on_purpose = outcome.allowed == 0 && self.on;
+            self.schedule.after_narrow(ratio, on_purpose, relative.change, promise);
         } else {
             self.schedule.after_wide();
         }

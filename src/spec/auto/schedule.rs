@@ -25,8 +25,8 @@ const PEEK_INTERVALS: (f64, f64) = (4.0, 24.0);
 /// Share of the time that changes of width may cost while parked …
 const CHANGE_BUDGET: f64 = 0.01;
 
-/// … and the rounds that a peek waits for it at most.
-const CHANGE_INTERVAL: f64 = 128.0;
+/// … and what peeks may miss at most while they wait for it, in tokens, if every guess has become right.
+const MISSED_TOKENS: f64 = 16.0;
 
 /// Share of the time that tests may cost while parked.
 const TEST_BUDGET: f64 = 0.006;
@@ -112,13 +112,15 @@ impl Schedule {
     }
 
     /// A batch of one was decoded, in this many times the expected time. `on_purpose`: to measure it; `change`: plain
-    /// rounds that a change of width takes.
-    pub fn after_narrow(&mut self, ratio: f64, on_purpose: bool, change: f64) {
+    /// rounds that a change of width takes; `promise`: tokens that a round with a right guess gains over plain.
+    pub fn after_narrow(&mut self, ratio: f64, on_purpose: bool, change: f64, promise: f64) {
         let wide = std::mem::take(&mut self.since_plain);
         let changed = wide > 0;
         // The changes there and back are shared by the rounds between them.
         let each = 2.0 * change / wide.max(1) as f64;
-        self.rest = if changed { (each / CHANGE_BUDGET).min(CHANGE_INTERVAL) } else { self.rest };
+        if changed {
+            self.rest = (each / CHANGE_BUDGET).min(MISSED_TOKENS / promise.max(0.1));
+        }
         if on_purpose {
             let surprising = !(1.0 / SURPRISE..=SURPRISE).contains(&ratio);
             self.again = surprising && changed;
@@ -192,16 +194,16 @@ mod tests {
                 schedule.after_wide();
                 rounds += 1;
             }
-            schedule.after_narrow(ratio, true, 0.01);
+            schedule.after_narrow(ratio, true, 0.01, 0.5);
             rounds
         };
         assert_eq!([due(1.0, None), due(1.05, None), due(1.0, None), due(2.0, None)], [16, 32, 64, 64]);
         assert_eq!([due(1.0, None), due(1.0, None)], [4, 8]);
         assert_eq!(due(1.0, Some(2.0)), 64);
         schedule.after_wide();
-        schedule.after_narrow(1.5, true, 0.01);
+        schedule.after_narrow(1.5, true, 0.01, 0.5);
         assert!(schedule.plain_is_due(None, 0.01), "the change may have been dear, or the round slow");
-        schedule.after_narrow(1.0, true, 0.01);
+        schedule.after_narrow(1.0, true, 0.01, 0.5);
         assert!(!schedule.plain_is_due(None, 0.01));
     }
 
