@@ -31,32 +31,16 @@ struct Bounds {
     long: f64,
     /// Over plain and over the best fixed length, where times spread three times as far.
     busy: (f64, f64),
-    /// Rounds until it reacts to another text.
-    reaction: f64,
     /// Plain rounds lost within 400 tokens, beyond a hundredth of them.
     start: f64,
 }
 
-const BOUNDS: Bounds = Bounds {
-    plain: 0.98,
-    fixed: 0.97,
-    disturbed: 0.96,
-    long: 1.01,
-    busy: (0.97, 0.94),
-    reaction: 30.0,
-    start: 5.0,
-};
+const BOUNDS: Bounds =
+    Bounds { plain: 0.98, fixed: 0.97, disturbed: 0.96, long: 1.01, busy: (0.97, 0.94), start: 5.0 };
 
 /// Where a change of width costs half a plain round, so that each look costs one (docs/POLICY.md 6).
-const BOUNDS_DEAR: Bounds = Bounds {
-    plain: 0.97,
-    fixed: 0.95,
-    disturbed: 0.93,
-    long: 0.96,
-    busy: (0.95, 0.90),
-    reaction: 40.0,
-    start: 7.0,
-};
+const BOUNDS_DEAR: Bounds =
+    Bounds { plain: 0.97, fixed: 0.96, disturbed: 0.94, long: 0.96, busy: (0.95, 0.93), start: 11.0 };
 
 fn bounds(world: &World) -> &'static Bounds {
     if world.change > 0.25 { &BOUNDS_DEAR } else { &BOUNDS }

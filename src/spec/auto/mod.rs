@@ -58,8 +58,11 @@ const DOUBTFUL: f64 = 3.0;
 /// Rounds that share the price of a change of width where the text seems to have changed: those after it are as wide.
 const STRETCH: f64 = 8.0;
 
-/// Plain rounds by which the price of changes may be off where it hangs on itself.
+/// Plain rounds by which the price of changes may be off where it hangs on itself …
 const SETTLED: f64 = 0.01;
+
+/// … and how often it is worked out at most.
+const LOOKS: usize = 3;
 
 /// Rounds within which taking speculation up must have earned the change of width that it begins with.
 const ENTRY_ROUNDS: f64 = 32.0;
@@ -254,19 +257,21 @@ impl AutoLength {
     /// the width changes 2 q (1 − q) times a round: each guess kept pays for 2 (1 − q) changes.
     fn worth_of_working(&mut self) -> (f64, f64) {
         let change = self.costs.relative().change;
-        let mut kept = 1.0;
-        let mut worth = 0.0;
+        let (mut worth, mut kept) = (0.0, 1.0);
         // What it keeps depends on what changes cost, and this on what it keeps.
-        for _ in 0..3 {
+        for look in 0..LOOKS {
             self.charge_alike(2.0 * (1.0 - kept) * change);
             let now = self.prospects.worth_of_a_guess(0, 1.0);
             let settled = 2.0 * (now.1 - kept).abs() * change < SETTLED;
             (worth, kept) = now;
+            if settled && look == 0 {
+                return now;
+            }
             if settled {
                 break;
             }
         }
-        // A draft that is never cut changes nothing.
+        // Where changes are dear: a draft that is never cut changes nothing.
         self.charge_alike(0.0);
         let uncut = self.prospects.worth_of_the_best_length();
         if uncut > worth { (uncut, 1.0) } else { (worth, kept) }

@@ -23,13 +23,13 @@ const PEEK_BUDGET: f64 = 0.004;
 const PEEK_INTERVALS: (f64, f64) = (4.0, 24.0);
 
 /// Share of the time that changes of width may cost while parked …
-const CHANGE_BUDGET: f64 = 0.01;
+const CHANGE_BUDGET: f64 = 0.006;
 
 /// … and what peeks may miss at most while they wait for it, in tokens, if every guess has become right.
 const MISSED_TOKENS: f64 = 16.0;
 
 /// Share of the time that tests may cost while parked.
-const TEST_BUDGET: f64 = 0.006;
+const TEST_BUDGET: f64 = 0.005;
 
 /// Rounds between two tests while parked: at least, and at most.
 const TEST_INTERVALS: (f64, f64) = (32.0, 320.0);
@@ -91,7 +91,7 @@ impl Schedule {
     pub fn plain_is_due(&self, rate: Option<f64>, change: f64) -> bool {
         let clear = rate.is_some_and(|rate| rate > CLEAR_RATE);
         let (early, late) = PLAIN_INTERVALS;
-        // A look that changes the width twice is dear where a change is: half a plain round makes it wait for its turn.
+        // A look changes the width twice: where that costs a plain round, it waits for the latest interval at once.
         let affordable = ((2.0 * change * late as f64) as usize).clamp(early, late);
         let surprised = self.plain_interval < early;
         let interval = if surprised { self.plain_interval } else { self.plain_interval.max(affordable) };

@@ -141,7 +141,11 @@ fn a_suspended_machine_is_forgotten() {
             let times =
                 (scene.play(&mut sleeper, &mut |_| {}), scene.play(&mut AutoLength::new(), &mut |_| {}));
             let ratio = times.1 / times.0;
-            assert!(ratio > bounds(&world).plain - 0.05, "{}, asleep in round {asleep}: {ratio:.3}", world.name);
+            assert!(
+                ratio > bounds(&world).plain - 0.05,
+                "{}, asleep in round {asleep}: {ratio:.3}",
+                world.name
+            );
         }
     }
 }
