@@ -90,8 +90,6 @@ struct Measured {
     kv_type: KvType,
     threads: Threads,
     costs: CostRecord,
-    /// Seconds that a change of width adds to a batch.
-    change: Option<f64>,
     drafts: bool,
 }
 
@@ -160,7 +158,7 @@ fn measure(
         return Ok(None);
     };
     bench.bar.finish_and_clear();
-    let (mut costs, change) = table(&order, &batches, &steps, 0);
+    let mut costs = table(&order, &batches, &steps, 0);
     let absurd = drop_absurd(&mut costs);
     if absurd > 0 {
         printer::note(&format!(
@@ -169,7 +167,7 @@ fn measure(
             absurd + costs.verify.len()
         ));
     }
-    Ok(Some(Measured { kv_type, threads, costs, change, drafts }))
+    Ok(Some(Measured { kv_type, threads, costs, drafts }))
 }
 
 /// Real text, because neighbouring tokens of real text share experts.
@@ -264,6 +262,13 @@ fn text(result: &Tuned, best: &Measured) -> String {
     }
     if let Some(step) = result.costs.draft_step {
         text.push_str(&format!("a draft step        {:<7.2} {:.2}\n", step * 1000.0, step / best.seconds(1)));
+        if let Some(change) = result.costs.change {
+            text.push_str(&format!(
+                "a change of width   {:<7.2} {:.2}\n",
+                change * 1000.0,
+                change / best.seconds(1)
+            ));
+        }
         for acceptance in [0.5, 0.7, 0.9] {
             let (guesses, rate) = best_at(acceptance, result, best);
             let percent = acceptance * 100.0;
@@ -292,7 +297,7 @@ fn report(result: &Tuned, best: &Measured, settings: &Settings) -> Value {
         "plain_per_second": 1.0 / best.seconds(1),
         "verify": cells.collect::<Vec<_>>(),
         "draft_step_ms": result.costs.draft_step.map(|seconds| seconds * 1000.0),
-        "change_of_width_ms": best.change.map(|seconds| seconds * 1000.0),
+        "change_of_width_ms": best.costs.change.map(|seconds| seconds * 1000.0),
         "key": { "target": result.key.target, "drafter": result.key.drafter, "device": result.key.device, "build": result.key.build },
     })
 }

@@ -269,3 +269,46 @@ impl Drafter for ModelDrafter<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::llama::{Backend, ContextSettings, KvType, Model, ModelSettings};
+
+    /// Rows and cache after a padded batch are those of the same batch without padding.
+    #[test]
+    fn padding_leaves_no_trace() {
+        let backend = Backend::start(None).expect("llama.cpp starts");
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/pocket/pocket-target-Q8_0.gguf");
+        let model = Model::load(backend, &file, &ModelSettings::default(), &mut |_| true).expect("loads");
+        let text: Vec<TokenId> = (10..40).map(TokenId).collect();
+        let machine = || {
+            let settings = ContextSettings {
+                cells: 256,
+                micro_batch: 64,
+                max_outputs: 8,
+                threads: 1,
+                threads_batch: 1,
+                kv_type: KvType::F16,
+            };
+            let mut context = Context::new(&model, &settings).expect("a context");
+            context.decode(&text, 0).expect("decodes");
+            TargetMachine::new(context, None)
+        };
+        let (mut padded, mut guessed) = (machine(), machine());
+        let [last, first, second] = [50, 51, 52].map(TokenId);
+        padded.verify(last, &[first], 2).expect("decodes");
+        // The same four tokens, all of them guesses.
+        guessed.verify(last, &[first, first, first], 0).expect("decodes");
+        assert!(padded.row(0) == guessed.row(0) && padded.row(1) == guessed.row(1));
+        assert_eq!(padded.context().length() as usize, text.len() + 4);
+        for machine in [&mut padded, &mut guessed] {
+            machine.keep(1).expect("keeps");
+            assert_eq!(machine.context().length() as usize, text.len() + 2);
+            machine.verify(second, &[], 0).expect("decodes");
+        }
+        assert!(padded.row(0) == guessed.row(0));
+    }
+}

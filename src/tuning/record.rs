@@ -84,6 +84,8 @@ struct File {
     kv_type_chosen: bool,
     /// Seconds.
     draft_step: Option<f64>,
+    /// Seconds.
+    change_of_width: Option<f64>,
     verify: Vec<Cell>,
 }
 
@@ -114,6 +116,7 @@ pub fn render(tuned: &Tuned) -> String {
         kv_type: tuned.kv_type.clone(),
         kv_type_chosen: tuned.kv_type_chosen,
         draft_step: tuned.costs.draft_step,
+        change_of_width: tuned.costs.change,
         verify: tuned.costs.verify.iter().map(cell).collect(),
     };
     // Plain data of strings and numbers: there is nothing in it that JSON cannot say.
@@ -157,6 +160,15 @@ pub fn parse(text: &str, key: &Key) -> Result<Tuned, Misfit> {
     }
     let step = file.draft_step;
     check("cost of a draft step", step.unwrap_or(0.0), step.is_none_or(sound), possible)?;
+    let change = file.change_of_width;
+    // Noise may make a small one negative.
+    let small = |seconds: f64| seconds.is_finite() && seconds.abs() < SLOWEST;
+    check(
+        "cost of a change of width",
+        change.unwrap_or(0.0),
+        change.is_none_or(small),
+        "less than 3600 seconds",
+    )?;
     let cell = |cell: &Cell| VerifyCost {
         context: cell.context,
         width: cell.width,
@@ -170,7 +182,7 @@ pub fn parse(text: &str, key: &Key) -> Result<Tuned, Misfit> {
         threads_draft: file.threads_draft,
         kv_type: file.kv_type,
         kv_type_chosen: file.kv_type_chosen,
-        costs: CostRecord { verify: file.verify.iter().map(cell).collect(), draft_step: step },
+        costs: CostRecord { verify: file.verify.iter().map(cell).collect(), draft_step: step, change },
     })
 }
 
@@ -205,7 +217,11 @@ mod tests {
             threads_draft: 1,
             kv_type: "f16".to_owned(),
             kv_type_chosen: false,
-            costs: CostRecord { verify: vec![cell(1, 0.07), cell(4, 0.217)], draft_step: Some(0.007) },
+            costs: CostRecord {
+                verify: vec![cell(1, 0.07), cell(4, 0.217)],
+                draft_step: Some(0.007),
+                change: Some(0.002),
+            },
         }
     }
 

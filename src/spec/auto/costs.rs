@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::change::Change;
 use super::recent::Recent;
 
 /// Widest batch that is told apart: 16 guesses and the last token. A wider one counts as this wide.
@@ -25,14 +26,28 @@ const PACE_ROUNDS: usize = 5;
 /// changed (throttled, another program, on battery), and all widths alike: the whole table is scaled.
 const PACE_CHANGE: f64 = 1.2;
 
+/// Single rounds by which it is judged how far times spread of themselves …
+const SPREAD_ROUNDS: usize = 17;
+
+/// … and how many times their middle deviation the pace must be off by, if that is more. Scaling by an accident costs
+/// more than it helps: widths that are measured often come back, and V(1) stays wrong.
+const PACE_SPREADS: f64 = 4.0;
+
 /// Time of one more token in a batch, in plain rounds, before two widths are known. The middle of MTP.md 4.
 const FIRST_SLOPE: f64 = 0.3;
+
+/// Time that a change of width is taken to add at least, in plain rounds: what it is on the 26B here (5 of 530 ms). On
+/// the built-in pair it is half a plain round (0.37 of 0.68 ms).
+const LEAST_CHANGE: f64 = 0.01;
 
 /// Fewer rounds than this may all have been unlucky.
 pub const FEW: usize = 3;
 
 /// A plain round this much slower than a wider one is doubted; less is noise.
 const DOUBTFUL_PLAIN: f64 = 1.15;
+
+/// A batch that takes less than this many plain rounds hides no dear change of width.
+const CHEAP: f64 = 1.25;
 
 /// What is stored of the table, and read again at the next start: plain data.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -41,6 +56,8 @@ pub struct CostRecord {
     pub verify: Vec<VerifyCost>,
     /// Seconds per draft step, where any was made.
     pub draft_step: Option<f64>,
+    /// Seconds that a change of width adds to a batch: llama.cpp builds its graph anew. `None` where none was seen.
+    pub change: Option<f64>,
 }
 
 /// One cell of the table.
@@ -63,6 +80,11 @@ pub struct CostTable {
     step: Recent<ROUNDS>,
     plain: Recent<PLAIN_ROUNDS>,
     pace: Recent<PACE_ROUNDS>,
+    change: Change<{ WIDEST + 1 }>,
+    /// Rounds that stored times are the medians of, a few at most.
+    stored: [usize; WIDEST + 1],
+    /// Factors, at least 1, by which single rounds were off.
+    spread: Recent<SPREAD_ROUNDS>,
     depth: usize,
     relative: Relative,
 }
@@ -74,6 +96,8 @@ pub struct Relative {
     pub verify: [f64; WIDEST + 1],
     /// Time per draft step.
     pub step: f64,
+    /// Time that a change of width adds.
+    pub change: f64,
     /// The widest batch ever measured; wider ones are extrapolated.
     pub widest: usize,
 }
@@ -90,8 +114,11 @@ impl CostTable {
             step: Recent::default(),
             plain: Recent::default(),
             pace: Recent::default(),
+            change: Change::default(),
+            stored: [0; WIDEST + 1],
+            spread: Recent::default(),
             depth: 0,
-            relative: Relative { verify: [1.0; WIDEST + 1], step: 0.0, widest: 0 },
+            relative: Relative { verify: [1.0; WIDEST + 1], step: 0.0, change: LEAST_CHANGE, widest: 0 },
         };
         table.fill();
         table
@@ -103,9 +130,13 @@ impl CostTable {
         let width = width.clamp(1, WIDEST);
         let (verify, draft) = (verify.as_secs_f64(), draft.as_secs_f64());
         self.depth = depth;
-        if usable(verify) {
-            if let Some(expected) = self.measured(width) {
-                self.pace.push(verify / expected);
+        // The pace is not judged by a round whose change nobody knows.
+        let judged = !self.change.is_change(width) || self.change.believed().is_some();
+        if let Some(verify) = self.change.observe(width, Some(verify).filter(|&time| usable(time))) {
+            if let Some(expected) = self.measured(width).filter(|_| judged) {
+                let ratio = verify / expected;
+                self.pace.push(ratio);
+                self.spread.push(ratio.max(1.0 / ratio));
                 self.follow_pace();
             }
             self.verify[depth][width].push(verify);
@@ -121,10 +152,13 @@ impl CostTable {
 
     fn follow_pace(&mut self) {
         let Some(pace) = self.pace.middle() else { return };
-        if self.pace.count() < PACE_ROUNDS || (1.0 / PACE_CHANGE..=PACE_CHANGE).contains(&pace) {
+        let spread = self.spread.middle().unwrap_or(1.0) - 1.0;
+        let usual = PACE_CHANGE.max(1.0 + PACE_SPREADS * spread);
+        if self.pace.count() < PACE_ROUNDS || (1.0 / usual..=usual).contains(&pace) {
             return;
         }
         self.verify.iter_mut().flatten().for_each(|recent| recent.scale(pace));
+        self.change.scale(pace);
         self.step.scale(pace);
         self.plain.scale(pace);
         self.pace.clear();
@@ -141,6 +175,18 @@ impl CostTable {
                 below.and_then(at).or_else(|| above.and_then(at))
             })
         })
+    }
+
+    /// Whether a width's time is known apart from what a change to it adds, or hardly more than plain in any case.
+    pub fn is_settled(&self, width: usize) -> bool {
+        let Some(measured) = self.measured(width) else { return false };
+        let cheap = self.measured(1).is_some_and(|plain| measured < CHEAP * plain);
+        cheap || self.change.is_settled(width) || self.change.believed().is_some()
+    }
+
+    /// Rounds measured at a width, here or before its time was stored.
+    pub fn rounds_with_stored(&self, width: usize) -> usize {
+        self.rounds(width).max(self.stored[width])
     }
 
     /// Rounds measured at a width, at any depth (the latest few only).
@@ -193,6 +239,7 @@ impl CostTable {
         }
         self.relative.verify[1] = 1.0;
         self.relative.step = self.step.middle().map_or(0.0, |step| step / plain);
+        self.relative.change = self.change.believed().map_or(0.0, |change| change / plain).max(LEAST_CHANGE);
         self.relative.widest = last;
     }
 
@@ -213,11 +260,11 @@ impl CostTable {
                 Some(VerifyCost { context, width: width as u32, seconds, rounds: rounds as u32 })
             })
         });
-        CostRecord { verify: cells.collect(), draft_step: self.step.middle() }
+        CostRecord { verify: cells.collect(), draft_step: self.step.middle(), change: self.change.believed() }
     }
 
-    /// Takes in what was stored; cells that make no sense are left out. A cell counts as one round: it is
-    /// outvoted by two of this machine's own, and no batch is padded on its word alone.
+    /// Takes in what was stored; cells that make no sense are left out. A cell counts as one round, which
+    /// two of this machine's own outvote, but batches are padded by its word.
     pub fn import(&mut self, record: &CostRecord) {
         for cell in &record.verify {
             let width = cell.width as usize;
@@ -226,9 +273,13 @@ impl CostTable {
             }
             let depth = DEPTHS.iter().rposition(|&from| cell.context >= from).unwrap_or(0);
             self.verify[depth][width].push(cell.seconds);
+            self.stored[width] = self.stored[width].max((cell.rounds as usize).min(FEW));
             if width == 1 {
                 (0..(cell.rounds as usize).min(PLAIN_ROUNDS)).for_each(|_| self.plain.push(cell.seconds));
             }
+        }
+        if let Some(change) = record.change.filter(|&change| usable(change)) {
+            self.change.import(change);
         }
         if let Some(step) = record.draft_step.filter(|&step| usable(step)) {
             (0..ROUNDS / 2).for_each(|_| self.step.push(step));

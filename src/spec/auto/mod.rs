@@ -19,6 +19,7 @@
 //! derivation, the constants with their units, and the simulations behind them.
 
 mod calibration;
+mod change;
 mod costs;
 mod meter;
 mod outlook;
@@ -54,8 +55,17 @@ const OPTIMISM: f64 = 1.05;
 /// A first measurement this far above the optimist's is tried once more: it may have been one slow round.
 const DOUBTFUL: f64 = 3.0;
 
-/// Time that a change of width adds to a round, in plain rounds: llama.cpp builds its graph anew.
-const CHANGE_OF_WIDTH: f64 = 0.01;
+/// Rounds that share the price of a change of width where the text seems to have changed: those after it are as wide.
+const STRETCH: f64 = 8.0;
+
+/// Plain rounds by which the price of changes may be off where it hangs on itself …
+const SETTLED: f64 = 0.01;
+
+/// … and how often it is worked out at most.
+const LOOKS: usize = 3;
+
+/// Rounds within which taking speculation up must have earned the change of width that it begins with.
+const ENTRY_ROUNDS: f64 = 32.0;
 
 /// Rounds after which the rate of past speculative rounds is trusted.
 const RATE_ROUNDS: f64 = 4.0;
@@ -112,6 +122,8 @@ pub struct AutoLength {
     hopeless: bool,
     schedule: Schedule,
     last_width: usize,
+    /// The width that each batch would be decoded at now.
+    widths: [usize; WIDEST + 1],
     working: Earnings,
     window: Window,
 }
@@ -150,6 +162,7 @@ impl AutoLength {
             hopeless: false,
             schedule: Schedule::new(),
             last_width: 1,
+            widths: std::array::from_fn(|width| width),
             working: Earnings::default(),
             window: Window::new(),
         }
@@ -204,11 +217,9 @@ impl AutoLength {
 
     /// Brings everything known into one place for this round.
     fn look_ahead(&mut self, room: usize) {
-        let relative = self.costs.relative();
-        // What a batch takes at the width it would be decoded at.
-        for (time, width) in self.prospects.verify.iter_mut().zip(padded_widths(&self.costs, room + 1)) {
-            *time = relative.verify[width] + if width == self.last_width { 0.0 } else { CHANGE_OF_WIDTH };
-        }
+        let relative = *self.costs.relative();
+        self.widths = padded_widths(&self.costs, room + 1, self.last_width);
+        self.charge_alike(2.0 * relative.change / STRETCH);
         self.prospects.step = relative.step;
         self.prospects.acceptance = *self.calibration.bins();
         self.prospects.first = *self.first.shares();
@@ -219,10 +230,57 @@ impl AutoLength {
         self.prospects.rate = earned.unwrap_or(1.0).max(1.0);
     }
 
+    /// Sets what batches take at the width they would be decoded at, each with guesses paying this much for changes.
+    fn charge_alike(&mut self, change: f64) {
+        let verify = &self.costs.relative().verify;
+        for (time, &width) in self.prospects.verify.iter_mut().zip(&self.widths) {
+            *time = verify[width] + if width > 1 { change } else { 0.0 };
+        }
+    }
+
+    /// The same after the last batch, where guesses are kept this often. What the next round will have to pay to get
+    /// back is counted, too: a lone guess changes the width twice, and one among others saves two changes.
+    fn charge_here(&mut self, kept: f64) {
+        let relative = self.costs.relative();
+        for (time, &width) in self.prospects.verify.iter_mut().zip(&self.widths) {
+            let changes = match (self.last_width, width) {
+                (last, width) if width == last => 0.0,
+                (1, _) => 2.0 * (1.0 - kept),
+                (_, 1) => 2.0 * kept,
+                _ => 1.0,
+            };
+            *time = relative.verify[width] + changes * relative.change;
+        }
+    }
+
+    /// What a round of speculation is worth in the long run, and how often its guess is kept. Where a share q is kept,
+    /// the width changes 2 q (1 − q) times a round: each guess kept pays for 2 (1 − q) changes.
+    fn worth_of_working(&mut self) -> (f64, f64) {
+        let change = self.costs.relative().change;
+        let (mut worth, mut kept) = (0.0, 1.0);
+        // What it keeps depends on what changes cost, and this on what it keeps.
+        for look in 0..LOOKS {
+            self.charge_alike(2.0 * (1.0 - kept) * change);
+            let now = self.prospects.worth_of_a_guess(0, 1.0);
+            let settled = 2.0 * (now.1 - kept).abs() * change < SETTLED;
+            (worth, kept) = now;
+            if settled && look == 0 {
+                return now;
+            }
+            if settled {
+                break;
+            }
+        }
+        // Where changes are dear: a draft that is never cut changes nothing.
+        self.charge_alike(0.0);
+        let uncut = self.prospects.worth_of_the_best_length();
+        if uncut > worth { (uncut, 1.0) } else { (worth, kept) }
+    }
+
     /// The guesses of a batch worth exploring.
     fn worth_exploring(&self, room: usize) -> Option<usize> {
         let known = |width: usize| self.costs.measured(width).is_some();
-        if !known(2) {
+        if !self.costs.is_settled(2) {
             return None;
         }
         let mut narrower = 2;
@@ -244,7 +302,8 @@ impl AutoLength {
     /// What the next round is for, and its guesses at most.
     fn choose(&mut self, room: usize) -> (Purpose, usize) {
         let rate = self.working.rate().filter(|_| self.on);
-        let due = self.schedule.plain_is_due(rate) || self.costs.plain_is_doubtful();
+        let due =
+            self.schedule.plain_is_due(rate, self.costs.relative().change) || self.costs.plain_is_doubtful();
         if room == 0 || self.costs.measured(1).is_none() || due {
             return (Purpose::Plain, 0);
         }
@@ -257,15 +316,21 @@ impl AutoLength {
             };
         }
         let rate = std::mem::replace(&mut self.prospects.rate, 1.0);
-        let worth = self.prospects.worth_of_a_guess(0, 1.0);
-        self.on = worth > if self.on { 0.0 } else { UNPARK_MARGIN };
+        let change = self.costs.relative().change;
+        let (worth, kept) = self.worth_of_working();
+        // After a wide batch it costs nothing to go on.
+        let entry = if self.last_width > 1 { 0.0 } else { change / ENTRY_ROUNDS };
+        self.on = worth > if self.on { 0.0 } else { UNPARK_MARGIN + entry };
         if self.on {
             self.prospects.rate = rate;
+            self.charge_here(kept);
             return match self.worth_exploring(room) {
                 Some(guesses) => (Purpose::Explore, guesses),
                 None => (Purpose::Work, longest),
             };
         }
+        // A peek supposes that the text has changed, and that its guess is the first of many.
+        self.charge_alike(2.0 * change / STRETCH);
         self.hopeless =
             self.prospects.least_acceptance(0, 1.0) > self.prospects.acceptance[0][calibration::BINS - 1];
         if !self.hopeless && self.schedule.peek_is_due() {
@@ -307,10 +372,14 @@ impl AutoLength {
     }
 
     /// Sets the waiting times after a round; `plain` is what a batch of one was expected to take.
-    fn reschedule(&mut self, outcome: &RoundOutcome<'_>, plain: Option<f64>) {
+    fn reschedule(&mut self, outcome: &RoundOutcome<'_>, plain: Option<f64>, changed: bool) {
         if outcome.width == 1 {
             let ratio = plain.map_or(1.0, |plain| outcome.verify_time.as_secs_f64() / plain);
-            self.schedule.after_narrow(ratio, outcome.allowed == 0 && self.on);
+            let relative = self.costs.relative();
+            let ratio = if changed { ratio - relative.change } else { ratio };
+            let promise = 2.0 - relative.verify[2] - relative.step;
+            let on_purpose = outcome.allowed == 0 && self.on;
+            self.schedule.after_narrow(ratio, on_purpose, relative.change, promise);
         } else {
             self.schedule.after_wide();
         }
@@ -321,8 +390,9 @@ impl AutoLength {
         let (accepted, relative) = (outcome.accepted > 0, self.costs.relative());
         match self.purpose {
             Purpose::Test | Purpose::Explore => {
-                let cost = relative.verify[2] - 1.0 + relative.step;
-                self.schedule.after_test(outcome.tested, cost, accepted && self.hopeless);
+                let change = 2.0 * relative.change;
+                let cost = relative.verify[2] - 1.0 + relative.step + change;
+                self.schedule.after_test(outcome.tested, cost, change, accepted && self.hopeless);
             }
             Purpose::Work => self.schedule.after_work(accepted, relative.step),
             Purpose::Plain => {}
@@ -344,7 +414,7 @@ impl DraftPolicy for AutoLength {
             Purpose::Test | Purpose::Explore => 0.0,
             // The first guess of a working round was decided on when the round was.
             Purpose::Work
-                if !draft.is_empty() && self.prospects.worth_of_a_guess(draft.len(), chance) <= 0.0 =>
+                if !draft.is_empty() && self.prospects.worth_of_a_guess(draft.len(), chance).0 <= 0.0 =>
             {
                 return None;
             }
@@ -356,7 +426,8 @@ impl DraftPolicy for AutoLength {
     }
 
     fn batch_width(&self, guesses: usize, widest: usize) -> usize {
-        padded_widths(&self.costs, widest).get(guesses + 1).copied().unwrap_or(guesses + 1)
+        let bare = guesses + 1;
+        self.widths.get(bare).copied().filter(|&width| width <= widest).unwrap_or(bare)
     }
 
     fn observe(&mut self, outcome: &RoundOutcome<'_>) {
@@ -367,13 +438,15 @@ impl DraftPolicy for AutoLength {
         let plain = self.costs.measured(1);
         self.costs.observe(outcome.width, outcome.verify_time, steps, outcome.draft_time, outcome.context);
         self.learn_from_guesses(outcome, cut);
-        self.reschedule(outcome, plain);
-        self.last_width = outcome.width;
+        let changed = std::mem::replace(&mut self.last_width, outcome.width) != outcome.width;
+        self.reschedule(outcome, plain, changed);
         let tokens = outcome.accepted as f64 + 1.0;
         self.window.push(tokens, outcome.draft_time.as_secs_f64() + outcome.verify_time.as_secs_f64());
         if self.purpose == Purpose::Work && outcome.allowed > 0 {
             let relative = self.costs.relative();
-            let time = relative.verify[outcome.width.min(WIDEST)] + steps as f64 * relative.step;
+            let time = relative.verify[outcome.width.min(WIDEST)]
+                + steps as f64 * relative.step
+                + if changed { relative.change } else { 0.0 };
             self.working.add(tokens, time, guesses as f64);
         }
     }
