@@ -150,7 +150,7 @@ pub fn footer(reply: &Reply) -> String {
         }
         _ => {
             if let Some(reason) = &reply.speculation.reason {
-                parts.push(format!("draft off: {reason}"));
+                parts.push(format!("draft {}: {reason}", reply.speculation.activity.name()));
             }
         }
     }

@@ -10,7 +10,7 @@ use super::{last, pocket, tuned};
 use crate::engine::{CostRecord, DrafterPlan, EngineSettings, LONGEST_DRAFT};
 use crate::error::{Kind, Problem};
 use crate::gguf::GgmlType;
-use crate::llama::KvType;
+use crate::llama::{CELL_STEP, KvType};
 use crate::models::{
     Candidate, Choice, Distance, MemoryEstimate, MemoryPlan, ModelFile, Role, best_pair, candidates_beside,
     choose, find_models, fits, fits_as_model_drafter, largest_context, read_model, search_roots, target_only,
@@ -101,9 +101,6 @@ fn resolve_with(
             "the model's name is empty",
             "give a file, a name, or `pocket`",
         ));
-    }
-    if let Some(log) = &model.log {
-        check_log(log)?;
     }
     let drafter_kind = drafter_kind(model, &mut origins);
     let chosen = choose_files(name, model, drafter_kind, machine)?;
@@ -351,7 +348,12 @@ fn choose_drafter(
     kind: DrafterKind,
     known: Known,
 ) -> Result<(Option<ModelFile>, DrafterPlan, String), Problem> {
-    if kind == DrafterKind::Lookup {
+    if kind == DrafterKind::Lookup && drafter != "none" {
+        if drafter != "auto" {
+            let message =
+                format!("--drafter-kind lookup and --drafter {drafter} were given: look-up needs no file");
+            return Err(Problem::new(Kind::Usage, message, "leave one of them out"));
+        }
         return Ok((None, DrafterPlan::Lookup, "Look-up was asked for".to_owned()));
     }
     match drafter {
@@ -411,6 +413,7 @@ fn context(chosen: &Chosen, args: &ModelArgs, kv_type: KvType, machine: &Machine
     let available = (machine.available_bytes as f64 * MEMORY_SHARE) as u64;
     let trained = chosen.target.facts.context_length.unwrap_or(DEFAULT_CONTEXT);
     let wanted = args.ctx.unwrap_or_else(|| DEFAULT_CONTEXT.min(trained.max(1)));
+    let wanted = wanted.checked_next_multiple_of(CELL_STEP).unwrap_or(wanted);
     let plan = MemoryPlan {
         context: wanted,
         micro_batch: MICRO_BATCH,
@@ -448,7 +451,10 @@ fn template(path: &Path) -> Result<String, Problem> {
 }
 
 /// Whether llama.cpp's log can be written there. A pipe would block, so it must be a file, or nothing yet.
-fn check_log(path: &Path) -> Result<(), Problem> {
+///
+/// # Errors
+/// Where it is no file, or cannot be written.
+pub fn check_log(path: &Path) -> Result<(), Problem> {
     let failed = |reason: String| {
         let message = format!("--log {}: {reason}", path.display());
         Problem::new(Kind::Usage, message, "give the path of a file that can be written")

@@ -41,8 +41,7 @@ pub fn run(args: &TuneArgs, machine: &Machine) -> Result<u8, Problem> {
     for kv_type in types {
         let engine = EngineSettings { kv_type, ..engine.clone() };
         let Some(measured) = measure(args, &settings, engine, machine)? else {
-            printer::note("interrupted: nothing was stored");
-            return Ok(Kind::Interrupted.code());
+            return Err(Problem::new(Kind::Interrupted, "tuning was interrupted: nothing was stored", ""));
         };
         // The first type stays unless another is faster by more than noise.
         if best.as_ref().is_none_or(|best| measured.round() < best.round() * 0.98) {
@@ -78,11 +77,11 @@ pub fn run(args: &TuneArgs, machine: &Machine) -> Result<u8, Problem> {
 fn not_stored((path, error): (std::path::PathBuf, std::io::Error)) -> Problem {
     let kind = if error.kind() == std::io::ErrorKind::StorageFull { Kind::Space } else { Kind::Fault };
     let message = format!("storing the tune result in {} failed: {error}", path.display());
-    Problem::new(
-        kind,
-        message,
-        "make room there, or set SLIPSTREAM_DATA to another folder; --dry-run stores nothing",
-    )
+    let help = match kind {
+        Kind::Space => "make room there, or set SLIPSTREAM_DATA to another folder; --dry-run stores nothing",
+        _ => "make the folder writable, or set SLIPSTREAM_DATA to another one; --dry-run stores nothing",
+    };
+    Problem::new(kind, message, help)
 }
 
 /// What was found with one type of cache.

@@ -257,6 +257,9 @@ impl Desk<'_, '_> {
         self.settle(prompt, &text, &draft);
         let mut counters = self.counters(&stats, elapsed);
         counters.decoding = self.backend.decoding() - decoded_before;
+        // At the end "now" is the whole reply.
+        let whole = counters.tokens_per_second().zip(counters.plain_per_second);
+        counters.gain = counters.gain.and(whole).map(|(speed, plain)| speed / plain);
         Ok(Reply {
             text: draft.stream.answer().to_owned(),
             reasoning: draft.stream.thought().to_owned(),

@@ -10,6 +10,8 @@ const VERSION: u32 = 1;
 
 /// Slowest batch or step that makes sense, in seconds.
 const SLOWEST: f64 = 3600.0;
+/// Fastest: no batch of any model takes less than a tenth of a microsecond.
+const FASTEST: f64 = 1e-7;
 /// Cells of a table at most: every width at every depth, several times over.
 const MOST_CELLS: usize = 1024;
 /// Threads at most: llama.cpp's limit.
@@ -151,8 +153,8 @@ pub fn parse(text: &str, key: &Key) -> Result<Tuned, Misfit> {
     let known = matches!(file.kv_type.as_str(), "f16" | "q8_0");
     check("kv_type", &file.kv_type, known, "f16 or q8_0")?;
     check("number of costs", file.verify.len(), file.verify.len() <= MOST_CELLS, "at most 1024")?;
-    let sound = |seconds: f64| seconds.is_finite() && seconds > 0.0 && seconds < SLOWEST;
-    let possible = "more than 0 and less than 3600 seconds";
+    let sound = |seconds: f64| seconds > FASTEST && seconds < SLOWEST;
+    let possible = "0.0000001 to 3600 seconds";
     for cell in &file.verify {
         check("cost of a batch", cell.seconds, sound(cell.seconds), possible)?;
         check("width of a batch", cell.width, (1..=64).contains(&cell.width), "1 to 64")?;
