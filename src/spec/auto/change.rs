@@ -28,13 +28,14 @@ pub struct Change<const WIDTHS: usize> {
     /// The last time of a round that changed to this width, where no steady one is known yet.
     waiting: [Option<f64>; WIDTHS],
     added: Recent<CHANGES>,
+    believed: Option<f64>,
     last_width: usize,
 }
 
 impl<const WIDTHS: usize> Default for Change<WIDTHS> {
     fn default() -> Change<WIDTHS> {
         let steady = [Recent::default(); WIDTHS];
-        Change { steady, waiting: [None; WIDTHS], added: Recent::default(), last_width: 0 }
+        Change { steady, waiting: [None; WIDTHS], added: Recent::default(), believed: None, last_width: 0 }
     }
 }
 
@@ -52,7 +53,7 @@ impl<const WIDTHS: usize> Change<WIDTHS> {
         if changed {
             let steady = self.steady[width].middle();
             match steady {
-                Some(steady) => self.added.push(seconds - steady),
+                Some(steady) => self.add(seconds - steady),
                 None => self.waiting[width] = Some(seconds),
             }
             if steady.is_some() && self.believed().is_none() {
@@ -63,16 +64,21 @@ impl<const WIDTHS: usize> Change<WIDTHS> {
         }
         self.steady[width].push(seconds);
         if let Some(before) = self.waiting[width].take() {
-            self.added.push(before - seconds);
+            self.add(before - seconds);
         }
         Some(seconds)
     }
 
-    /// What a change adds at least, by nearly all that were seen; `None` while there are few.
-    pub fn believed(&self) -> Option<f64> {
+    fn add(&mut self, seconds: f64) {
+        self.added.push(seconds);
         let count = self.added.count();
         let place = usize::from(count >= MANY_CHANGES);
-        self.added.lowest(place).filter(|_| count >= FEW_CHANGES).map(|added| added.max(0.0))
+        self.believed = self.added.lowest(place).filter(|_| count >= FEW_CHANGES).map(|added| added.max(0.0));
+    }
+
+    /// What a change adds at least, by nearly all that were seen; `None` while there are few.
+    pub fn believed(&self) -> Option<f64> {
+        self.believed
     }
 
     /// Whether a width has been seen without a change.
@@ -85,11 +91,12 @@ impl<const WIDTHS: usize> Change<WIDTHS> {
         self.steady.iter_mut().for_each(|recent| recent.scale(factor));
         self.waiting.iter_mut().flatten().for_each(|seconds| *seconds *= factor);
         self.added.scale(factor);
+        self.believed = self.believed.map(|seconds| seconds * factor);
     }
 
     /// Takes a stored change for one that was seen often enough to be believed.
     pub fn import(&mut self, seconds: f64) {
-        (0..FEW_CHANGES).for_each(|_| self.added.push(seconds));
+        (0..FEW_CHANGES).for_each(|_| self.add(seconds));
     }
 }
 

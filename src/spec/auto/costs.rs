@@ -47,7 +47,7 @@ pub const FEW: usize = 3;
 const DOUBTFUL_PLAIN: f64 = 1.15;
 
 /// A batch that takes less than this many plain rounds hides no dear change of width.
-const CHEAP: f64 = 1.25;
+const CHEAP: f64 = 1.15;
 
 /// What is stored of the table, and read again at the next start: plain data.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -64,9 +64,6 @@ const SETTLED: f64 = 0.01;
 /// … and how often it is worked out at most.
 const LOOKS: usize = 3;
 
-/// Rounds within which taking speculation up must have earned the change of width that it begins with.
-const ENTRY_ROUNDS: f64 = 32.0;
-
 /// Rounds after which the rate of past speculative rounds is trusted.
 const RATE_ROUNDS: f64 = 4.0;
 
@@ -318,9 +315,7 @@ impl AutoLength {
         let rate = std::mem::replace(&mut self.prospects.rate, 1.0);
         let change = self.costs.relative().change;
         let (worth, kept) = self.worth_of_working();
-        // After a wide batch it costs nothing to go on.
-        let entry = if self.last_width > 1 { 0.0 } else { change / ENTRY_ROUNDS };
-        self.on = worth > if self.on { 0.0 } else { UNPARK_MARGIN + entry };
+        self.on = worth > if self.on { 0.0 } else { UNPARK_MARGIN };
         if self.on {
             self.prospects.rate = rate;
             self.charge_here(kept);
