@@ -98,8 +98,12 @@ fn read(path: &Path) -> Result<String, Problem> {
         Problem::new(Kind::Usage, format!("reading the config file {}: {what}", shown(path)), help)
     };
     // A pipe without a writer would be waited for.
-    if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) && path != Path::new(NO_FILE) {
-        return Err(failed("it is not a regular file".to_owned()));
+    match std::fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => return Err(failed("it is a directory".to_owned())),
+        Ok(metadata) if !metadata.is_file() && path != Path::new(NO_FILE) => {
+            return Err(failed("it is not a regular file".to_owned()));
+        }
+        _ => {}
     }
     let mut bytes = Vec::new();
     let outcome =
