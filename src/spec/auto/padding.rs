@@ -34,6 +34,7 @@ pub fn padded_widths(costs: &CostTable, widest: usize, last: usize) -> [usize; W
 mod tests {
     use std::time::Duration;
 
+    use super::super::costs::CostRecord;
     use super::*;
 
     fn table(cells: &[(usize, f64, usize)]) -> CostTable {
@@ -66,6 +67,18 @@ mod tests {
             [4, 4, 4],
             "on the line between two measured ones"
         );
+    }
+
+    #[test]
+    fn stored_times_are_believed_and_a_change_of_width_must_be_earned() {
+        let record = table(&[(1, 1.0, 5), (2, 1.33, 5), (4, 1.18, 5)]).export();
+        let mut costs = CostTable::new();
+        costs.import(&record);
+        assert_eq!(padded_widths(&costs, WIDEST, 1)[2..4], [4, 4]);
+        costs = CostTable::new();
+        costs.import(&CostRecord { change: Some(0.3), ..record });
+        assert_eq!(padded_widths(&costs, WIDEST, 2)[2..4], [2, 4], "two follow two");
+        assert_eq!(padded_widths(&costs, WIDEST, 4)[2..4], [4, 4]);
     }
 
     #[test]
