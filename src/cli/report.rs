@@ -1,4 +1,4 @@
-//! Numbers for scripts (JSON, names as in CLI.md) and for people (one line).
+//! Numbers for scripts (JSON, names as in docs/NUMBERS.md) and for people (one line).
 
 use std::time::Duration;
 

@@ -23,7 +23,7 @@ const CONTEXT: u32 = 128;
 const VERIFY_WIDTH: u32 = 4;
 /// Guesses of the draft by which threads for drafting are chosen.
 const DRAFT_STEPS: u32 = 3;
-/// Widths of the table: the next guesses one by one, then the steps of the staircase (MTP.md 4).
+/// Widths of the table: the next guesses one by one, then the steps of the staircase (docs/POLICY.md 5).
 const WIDTHS: [u32; 9] = [1, 2, 3, 4, 5, 6, 7, 8, 16];
 
 /// Runs the command.

@@ -102,7 +102,7 @@ fn start_draft_text(request: &DraftRequest<'_>, window: &mut Vec<TokenId>) {
     window.extend_from_slice(&request.text[request.text.len() - reach..]);
 }
 
-/// Gemma 4's MTP assistant: reads the target's cache, has none of its own (MTP.md 1).
+/// Gemma 4's MTP assistant: reads the target's cache, has none of its own (docs/ARCHITECTURE.md, "The drafter").
 pub struct MtpDrafter<'m> {
     context: DraftContext<'m>,
     threads: DraftThreads,

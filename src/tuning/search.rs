@@ -7,7 +7,7 @@ use crate::spec::{CostRecord, VerifyCost};
 /// Batches of one width in a row. The first of them finds llama.cpp's graph built for another width, and is not counted.
 pub const BLOCK: usize = 3;
 
-/// Plain steps behind a plain speed that is shown (MTP.md 6).
+/// Plain steps behind a plain speed that is shown (docs/NUMBERS.md).
 const PLAIN_ROUNDS: usize = 32;
 
 /// A larger number of threads must be this much faster than a smaller one: cores have other work, and batteries end.

@@ -16,7 +16,7 @@ const DEPTHS: [u32; 4] = [0, 2_048, 8_192, 32_768];
 /// Rounds that a width's time is the median of.
 const ROUNDS: usize = 9;
 
-/// Plain rounds that "plain" on screen is the median of, and the least it is shown from (MTP.md 6).
+/// Plain rounds that "plain" on screen is the median of, and the least it is shown from (docs/NUMBERS.md).
 pub const PLAIN_ROUNDS: usize = 32;
 
 /// Rounds by whose middle it is judged whether the whole machine has changed its pace.
@@ -33,7 +33,7 @@ const SPREAD_ROUNDS: usize = 17;
 /// more than it helps: widths that are measured often come back, and V(1) stays wrong.
 const PACE_SPREADS: f64 = 4.0;
 
-/// Time of one more token in a batch, in plain rounds, before two widths are known. The middle of MTP.md 4.
+/// Time of one more token in a batch, in plain rounds, before two widths are known. The middle of what was measured (docs/POLICY.md 5).
 const FIRST_SLOPE: f64 = 0.3;
 
 /// Time that a change of width is taken to add at least, in plain rounds: what it is on the 26B here (5 of 530 ms). On
@@ -296,7 +296,7 @@ mod tests {
         Duration::from_secs_f64(time)
     }
 
-    /// A table of the 26B (MTP.md 4) without its width 3.
+    /// A table of the 26B (docs/POLICY.md 5) without its width 3.
     fn table() -> CostTable {
         let mut table = CostTable::new();
         for (width, time) in [(1, 0.07), (2, 0.1155), (4, 0.217)] {

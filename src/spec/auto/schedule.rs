@@ -4,7 +4,7 @@
 /// any guess needs on the 26B, where the three cost 2.3 plain rounds.
 const FIRST_TESTS: usize = 3;
 
-/// Rounds between plain rounds while speculating: at first, and at most (MTP.md 3).
+/// Rounds between plain rounds while speculating: at first, and at most (docs/POLICY.md 4).
 const PLAIN_INTERVALS: (usize, usize) = (16, 64);
 
 /// Tokens per plain round from which on no decision hangs on an early second look at V(1).

@@ -123,7 +123,7 @@ impl Prospects {
 mod tests {
     use super::*;
 
-    /// All guesses accepted with the same probability, on the 26B (MTP.md 4).
+    /// All guesses accepted with the same probability, on the 26B (docs/POLICY.md 5).
     fn prospects(acceptance: f64) -> Prospects {
         let mut shares = [0.0; BINS];
         shares[0] = 1.0;

@@ -17,7 +17,7 @@ pub struct World {
 }
 
 pub const WORLDS: [World; 10] = [
-    // MTP.md 4, as issue 4 gives it.
+    // Reported of llama.cpp on two cores with AVX-512.
     World {
         name: "26B llama.cpp",
         plain: 0.070,
