@@ -87,6 +87,8 @@ pub struct CostTable {
     spread: Recent<SPREAD_ROUNDS>,
     depth: usize,
     relative: Relative,
+    /// Rounds were noted that `relative` does not know of.
+    is_stale: bool,
 }
 
 /// The table in plain rounds of now, every width filled in.
@@ -119,6 +121,7 @@ impl CostTable {
             spread: Recent::default(),
             depth: 0,
             relative: Relative { verify: [1.0; WIDEST + 1], step: 0.0, change: LEAST_CHANGE, widest: 0 },
+            is_stale: false,
         };
         table.fill();
         table
@@ -126,6 +129,13 @@ impl CostTable {
 
     /// Adds a round of `width` tokens and `steps` draft steps.
     pub fn observe(&mut self, width: usize, verify: Duration, steps: usize, draft: Duration, context: u32) {
+        self.note(width, verify, steps, draft, context);
+        self.refresh();
+    }
+
+    /// As `observe`, but what follows from the round waits for `refresh`: a plain round changes little, and where it takes
+    /// a millisecond, working it out each time is felt.
+    pub fn note(&mut self, width: usize, verify: Duration, steps: usize, draft: Duration, context: u32) {
         let depth = DEPTHS.iter().rposition(|&from| context >= from).unwrap_or(0);
         let width = width.clamp(1, WIDEST);
         let (verify, draft) = (verify.as_secs_f64(), draft.as_secs_f64());
@@ -147,7 +157,14 @@ impl CostTable {
         if steps > 0 && usable(draft) {
             self.step.push(draft / steps as f64);
         }
-        self.fill();
+        self.is_stale = true;
+    }
+
+    /// Works out what follows from the rounds noted.
+    pub fn refresh(&mut self) {
+        if std::mem::take(&mut self.is_stale) {
+            self.fill();
+        }
     }
 
     fn follow_pace(&mut self) {

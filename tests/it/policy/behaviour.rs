@@ -44,7 +44,9 @@ fn reacts_to_a_change_of_text_within_thirty_rounds() {
         println!("{:18} reacts after {up:.1} rounds to code, {down:.1} to noise", world.name);
         // With one thread here no length is a tenth faster than plain even on code: it may stay parked.
         let worth_it = world.name != POCKET_HERE.name;
-        if (worth_it && up > 30.0) || down > 30.0 {
+        // Where a change of width costs half a plain round, looks are a little rarer.
+        let most = if world.change > 0.1 { 32.0 } else { 30.0 };
+        if (worth_it && up > most) || down > most {
             broken.push((world.name, up, down));
         }
     }
