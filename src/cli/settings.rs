@@ -22,6 +22,10 @@ use crate::tuning::Tuned;
 const DEFAULT_CONTEXT: u32 = 16_384;
 /// Tokens decoded at once while a prompt is read; llama.cpp's own default.
 const MICRO_BATCH: u32 = 512;
+/// Bytes of a drafter that one thread drafts with, unless told otherwise: its step is over before threads have met at every
+/// operation of it. On the built-in pair's (0.9 MB) two threads are no faster, and stall for milliseconds now and then;
+/// the 26B's assistant (250 MB) wants them all.
+const TINY_DRAFTER: u64 = 16 << 20;
 /// Share of the available memory that a model may plan with: the estimate has an error, and other programs live.
 const MEMORY_SHARE: f64 = 0.95;
 
@@ -112,7 +116,7 @@ fn resolve_with(
         true => tuned::find(&chosen.target.path, &chosen.plan, gpu_layers, machine),
         false => None,
     };
-    let computing = computing(model, stored, &mut origins, machine);
+    let computing = computing(model, chosen.drafter.as_ref(), stored, &mut origins, machine);
     let context = context(&chosen, model, computing.kv_type, machine)?;
     let speculation = speculation(&shared.draft)?;
     let remembered_as =
@@ -156,6 +160,7 @@ struct Computing {
 /// As asked for, else as `tune` has found, else one thread a core.
 fn computing(
     model: &ModelArgs,
+    drafter: Option<&ModelFile>,
     stored: Option<Tuned>,
     origins: &mut Origins,
     machine: &Machine,
@@ -172,8 +177,10 @@ fn computing(
         choose("threads", model.threads, found.map(|stored| stored.threads), machine.physical_cores);
     let threads_batch =
         choose("threads-batch", model.threads_batch, found.map(|stored| stored.threads_batch), threads);
+    let is_tiny = drafter.is_some_and(|drafter| drafter.facts.file_bytes <= TINY_DRAFTER);
+    let otherwise = if is_tiny { 1 } else { threads };
     let threads_draft =
-        choose("threads-draft", model.threads_draft, found.map(|stored| stored.threads_draft), threads);
+        choose("threads-draft", model.threads_draft, found.map(|stored| stored.threads_draft), otherwise);
     let mut kv_type = match model.kv_type {
         KvTypeArg::F16 => KvType::F16,
         KvTypeArg::Q8_0 => KvType::Q8_0,
