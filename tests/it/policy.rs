@@ -42,7 +42,7 @@ const BOUNDS: Bounds =
 
 /// Where a change of width costs half a plain round, so that each look costs one (docs/POLICY.md 6).
 const BOUNDS_DEAR: Bounds =
-    Bounds { plain: 0.97, fixed: 0.955, disturbed: 0.94, long: 0.96, busy: (0.95, 0.93), lost: (7.0, 0.035) };
+    Bounds { plain: 0.975, fixed: 0.955, disturbed: 0.94, long: 0.96, busy: (0.95, 0.93), lost: (7.0, 0.035) };
 
 fn bounds(world: &World) -> &'static Bounds {
     if world.change > 0.25 { &BOUNDS_DEAR } else { &BOUNDS }

@@ -58,6 +58,9 @@ const DOUBTFUL: f64 = 3.0;
 /// Rounds that share the price of a change of width where the text seems to have changed: those after it are as wide.
 const STRETCH: f64 = 8.0;
 
+/// Weight of one stretch among those before it.
+const STRETCH_WEIGHT: f64 = 0.25;
+
 /// Plain rounds by which the price of changes may be off where it hangs on itself …
 const SETTLED: f64 = 0.01;
 
@@ -120,6 +123,9 @@ pub struct AutoLength {
     on: bool,
     /// The last look found that speculation does not pay: until a peek or a test is due, rounds are plain.
     parked: bool,
+    /// Rounds in a row that kept guesses after a peek lately, and those of the present stretch.
+    stretch: f64,
+    in_stretch: f64,
     /// Rounds since everything known was brought together.
     since_look: usize,
     /// Not even the drafter's surest guess would be kept: there is nothing to peek at, only to test.
@@ -164,6 +170,8 @@ impl AutoLength {
             purpose: Purpose::Plain,
             on: false,
             parked: false,
+            stretch: STRETCH,
+            in_stretch: 0.0,
             since_look: 0,
             hopeless: false,
             schedule: Schedule::new(),
@@ -219,6 +227,7 @@ impl AutoLength {
         self.schedule.start_over();
         self.working = fresh.working;
         (self.on, self.parked, self.hopeless) = (false, false, false);
+        (self.stretch, self.in_stretch) = (fresh.stretch, fresh.in_stretch);
     }
 
     /// Brings everything known into one place for this round.
@@ -343,8 +352,8 @@ impl AutoLength {
                 None => (Purpose::Work, longest),
             };
         }
-        // A peek supposes that the text has changed, and that its guess is the first of many.
-        self.charge_alike(2.0 * change / STRETCH);
+        // A peek supposes that its guess is the first of as many as those before it were.
+        self.charge_alike(2.0 * change / self.stretch);
         self.hopeless =
             self.prospects.least_acceptance(0, 1.0) > self.prospects.acceptance[0][calibration::BINS - 1];
         if !self.hopeless && self.schedule.peek_is_due() {
@@ -382,6 +391,16 @@ impl AutoLength {
             Some(floor) if guesses.is_empty() => self.first.observe_cut(floor),
             Some(floor) if accepted == guesses.len() => self.later.observe_cut(floor),
             _ => {}
+        }
+    }
+
+    /// Learns how many rounds keep a guess once a peek has kept one.
+    fn follow_stretch(&mut self, kept: bool) {
+        if kept && self.purpose == Purpose::Work {
+            self.in_stretch = (self.in_stretch + 1.0).min(STRETCH);
+        } else if self.in_stretch > 0.0 {
+            self.stretch += (self.in_stretch - self.stretch) * STRETCH_WEIGHT;
+            self.in_stretch = 0.0;
         }
     }
 
@@ -459,6 +478,7 @@ impl DraftPolicy for AutoLength {
         }
         let changed = std::mem::replace(&mut self.last_width, outcome.width) != outcome.width;
         self.reschedule(outcome, plain, changed);
+        self.follow_stretch(guesses > 0);
         let tokens = outcome.accepted as f64 + 1.0;
         self.window.push(tokens, outcome.draft_time.as_secs_f64() + outcome.verify_time.as_secs_f64());
         if self.purpose == Purpose::Work && outcome.allowed > 0 {
