@@ -41,14 +41,8 @@ const BOUNDS: Bounds =
     Bounds { plain: 0.98, fixed: 0.97, disturbed: 0.96, long: 1.01, busy: (0.97, 0.94), lost: (5.0, 0.01) };
 
 /// Where a change of width costs half a plain round, so that each look costs one (docs/POLICY.md 6).
-const BOUNDS_DEAR: Bounds = Bounds {
-    plain: 0.975,
-    fixed: 0.955,
-    disturbed: 0.94,
-    long: 0.96,
-    busy: (0.95, 0.93),
-    lost: (7.0, 0.035),
-};
+const BOUNDS_DEAR: Bounds =
+    Bounds { plain: 0.97, fixed: 0.955, disturbed: 0.94, long: 0.96, busy: (0.95, 0.93), lost: (7.0, 0.035) };
 
 fn bounds(world: &World) -> &'static Bounds {
     if world.change > 0.25 { &BOUNDS_DEAR } else { &BOUNDS }
