@@ -251,4 +251,24 @@ mod tests {
         assert!(read(&text.replace("threads_draft", "threads_daft")).contains("not a tune result"));
         assert!(read("[1, 2]").contains("format"));
     }
+
+    /// Whatever one wrong character makes of a file: it is refused, or all it says is possible.
+    #[test]
+    fn a_changed_character_is_refused_or_harmless() {
+        let tuned = tuned();
+        let text = render(&tuned);
+        let mut read = 0;
+        for at in 0..text.len() {
+            for changed in ["9", "-", "e", "\"", "}", ",", " ", "\u{0}"] {
+                let damaged = format!("{}{changed}{}", &text[..at], &text[at + 1..]);
+                let Ok(tuned) = parse(&damaged, &tuned.key) else { continue };
+                read += 1;
+                let threads = [tuned.threads, tuned.threads_batch, tuned.threads_draft];
+                assert!(threads.iter().all(|count| (1..=MOST_THREADS).contains(count)), "{damaged}");
+                let times = tuned.costs.verify.iter().map(|cell| cell.seconds).chain(tuned.costs.draft_step);
+                assert!(times.into_iter().all(|time| time > FASTEST && time < SLOWEST), "{damaged}");
+            }
+        }
+        assert!(read > 0, "some changes of digits are harmless");
+    }
 }
