@@ -1,4 +1,4 @@
-//! The cost of one draw from a row of Gemma's width, on one core. The bar (issue 3) is 0.1 ms for the default chain
+//! The cost of one draw from a row of Gemma's width, on one core. The bar is 0.1 ms for the default chain
 //! and for greedy.
 //!
 //! Rows are made to look like a model's: heavy-tailed, a few tokens far above the rest. Four rows are drawn from in

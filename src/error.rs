@@ -1,4 +1,4 @@
-//! The one error a person sees: what happened, what to do next, and the exit code of its kind (CLI.md).
+//! The one error a person sees: what happened, what to do next, and the exit code of its kind (docs/NUMBERS.md).
 
 use std::fmt;
 

@@ -105,7 +105,7 @@ pub struct Text {
     pub origin: Origin,
 }
 
-/// Counters of one reply. See MTP.md 6 for the definitions.
+/// Counters of one reply. Definitions: docs/NUMBERS.md.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Counters {
     /// Tokens emitted.
@@ -260,7 +260,7 @@ pub struct Failure {
     pub message: String,
     /// What to do next.
     pub help: Option<String>,
-    /// The exit code (CLI.md).
+    /// The exit code (docs/NUMBERS.md).
     pub code: u8,
     /// The engine has ended.
     pub fatal: bool,

@@ -103,7 +103,7 @@ pub enum Finding {
     Done,
     /// The time of each batch (decoded, drawn from, taken back), and of each draft step.
     Times {
-        /// One for each of the widths asked for.
+        /// One for each of the widths asked for; fewer where the experiment was cancelled.
         batches: Vec<Duration>,
         /// The mean of one step, for each batch; empty without a drafter.
         steps: Vec<Duration>,

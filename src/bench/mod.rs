@@ -71,8 +71,8 @@ pub struct Run {
     pub own_seconds: f64,
     /// Its tokens are the plain run's of the same repeat; `None` for that run itself.
     pub same_text: Option<bool>,
-    /// How speculation stood at the end, where a person would be told.
-    pub state: Option<String>,
+    /// How speculation stood at the end, and why, of `auto`.
+    pub state: Option<(&'static str, Option<String>)>,
 }
 
 #[cfg(test)]

@@ -56,8 +56,8 @@ pub struct Row {
     pub own_share: Option<f64>,
     /// Runs whose tokens are those of plain in the same repeat, of how many.
     pub same_text: (usize, usize),
-    /// How speculation stood at the end of the last run.
-    pub state: Option<String>,
+    /// How speculation stood at the end of the last run, and why, of `auto`.
+    pub state: Option<(&'static str, Option<String>)>,
 }
 
 impl Row {

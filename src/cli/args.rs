@@ -310,7 +310,7 @@ pub struct ModelArgs {
     /// Threads for prompts and for checking drafts [default: as --threads].
     #[arg(long, allow_negative_numbers = true, env = "SLIPSTREAM_THREADS_BATCH", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=512))]
     pub threads_batch: Option<u32>,
-    /// Threads for a step of the drafter [default: as --threads].
+    /// Threads for a step of the drafter [default: as --threads; 1 for a drafter below 16 MiB].
     #[arg(long, allow_negative_numbers = true, env = "SLIPSTREAM_THREADS_DRAFT", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=512))]
     pub threads_draft: Option<u32>,
     /// Layers on the GPU: a number, or `auto` for all that fit.

@@ -33,6 +33,7 @@ const FIRST_SEED: u64 = 1;
 pub fn run(args: &BenchArgs, machine: &Machine) -> Result<u8, Problem> {
     let prompts = kinds::chosen(&args.kinds, &args.prompt_file)?;
     let wanted = settings_to_measure(&args.fixed)?;
+    long_enough(args)?;
     let mut settings = resolve(args.positional.as_deref(), &args.shared, machine)?;
     if args.shared.sampling.seed.is_none() {
         settings.sampling.seed = FIRST_SEED;
@@ -82,6 +83,20 @@ pub fn run(args: &BenchArgs, machine: &Machine) -> Result<u8, Problem> {
     Ok(Kind::Interrupted.code())
 }
 
+/// A speed needs two tokens, and so does a draft.
+///
+/// # Errors
+/// Where fewer are asked for.
+pub fn long_enough(args: &BenchArgs) -> Result<(), Problem> {
+    match args.shared.reply.max_tokens {
+        Some(tokens) if tokens < 2 => {
+            let message = format!("measuring replies of {tokens} token: two are the least");
+            Err(Problem::new(Kind::Usage, message, "use a larger -n"))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn settings_to_measure(words: &[String]) -> Result<Vec<Setting>, Problem> {
     let parse = |word: &String| {
         Setting::parse(word, LONGEST_DRAFT as u32).ok_or_else(|| {
@@ -115,7 +130,7 @@ struct Session<'a> {
 impl Session<'_> {
     /// Takes all turns, or as many as a person waits for.
     fn measure(&mut self, turns: &[Turn], wanted: &[Setting]) -> Result<Vec<Run>, Problem> {
-        let style = ProgressStyle::with_template("{msg:28} {bar:24} {pos}/{len} · {eta} left")
+        let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} · {eta} left")
             .unwrap_or_else(|_| ProgressStyle::default_bar());
         // Hidden by itself where standard error is no terminal.
         let bar = ProgressBar::new(turns.len() as u64).with_style(style);
@@ -177,7 +192,10 @@ impl Session<'_> {
             stop: reply.stop.clone(),
             ignore_end_of_turn: true,
         };
-        self.conversation.ask(request)
+        self.conversation.ask(request).map_err(|problem| Problem {
+            message: format!("{}: {}", self.prompts[turn.kind].kind, problem.message),
+            ..problem
+        })
     }
 
     /// Notes whether the replies of a repeat are the same, once plain's is among them.
@@ -301,10 +319,7 @@ fn run_of(turn: Turn, reply: &Reply) -> Result<Run, Problem> {
         same_text: None,
         state: (turn.setting == Setting::Auto).then(|| {
             let state = &reply.speculation;
-            match &state.reason {
-                Some(reason) => format!("{}: {reason}", state.activity.name()),
-                None => state.activity.name().to_owned(),
-            }
+            (state.activity.name(), state.reason.clone())
         }),
     })
 }
@@ -334,6 +349,7 @@ fn row_object(row: &Row, prompts: &[Prompt]) -> Value {
         "own_share_of_plain": row.own_share,
         "same_text_n": row.same_text.0,
         "same_text_of": row.same_text.1,
-        "spec_state": row.state,
+        "spec_state": row.state.as_ref().map(|state| state.0),
+        "spec_reason": row.state.as_ref().and_then(|state| state.1.clone()),
     })
 }

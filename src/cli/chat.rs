@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::args::ChatArgs;
 use super::machine::Machine;
-use super::settings::resolve;
+use super::settings::{check_log, resolve};
 use super::{last, printer};
 use crate::engine::Engine;
 use crate::error::{Kind, Problem};
@@ -38,6 +38,9 @@ pub fn run(args: &ChatArgs, machine: &Machine) -> Result<u8, Problem> {
         ignore_end_of_turn: reply.ignore_eos,
     };
     let remembered_as = settings.remembered_as.clone();
+    if let Some(log) = &settings.engine.log {
+        check_log(log)?;
+    }
     let mut engine = Engine::start(settings.engine);
     let Some(events) = engine.take_events() else {
         return Err(Problem::new(Kind::Fault, "the engine could not be started", ""));

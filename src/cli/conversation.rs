@@ -7,14 +7,15 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::settings::check_log;
 use crate::engine::{Canceller, Engine, EngineSettings};
 use crate::error::{Kind, Problem};
 use crate::event::{Command, Event, Ready, Reply};
 use crate::experiment::{Experiment, Finding};
 use crate::request::{Request, Speculation};
 
-/// A reply that is cancelled is given this long to end by itself: one micro-batch of the 26B takes about ten seconds.
-const GRACE: Duration = Duration::from_secs(15);
+/// What is cancelled is given this long to end by itself: one micro-batch of the 26B takes twenty seconds on two cores.
+const GRACE: Duration = Duration::from_secs(60);
 
 /// A fast load shows no bar: it would only flicker.
 const BAR_AFTER: Duration = Duration::from_millis(300);
@@ -32,6 +33,9 @@ impl Conversation {
     /// # Errors
     /// Where the target cannot be loaded. (A drafter that cannot is told by `ready`.)
     pub fn start(settings: EngineSettings) -> Result<Conversation, Problem> {
+        if let Some(log) = &settings.log {
+            check_log(log)?;
+        }
         let engine = Engine::start(settings);
         let interrupted = Arc::new(AtomicBool::new(false));
         stop_on_interrupt(engine.canceller(), Arc::clone(&interrupted));

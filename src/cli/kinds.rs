@@ -72,7 +72,9 @@ pub fn chosen(kinds: &[String], files: &[PathBuf]) -> Result<Vec<Prompt>, Proble
 }
 
 fn name_of(file: &Path) -> String {
-    file.file_stem().map_or_else(|| "file".to_owned(), |stem| stem.to_string_lossy().into_owned())
+    let stem = file.file_stem().map_or_else(|| "file".into(), |stem| stem.to_string_lossy());
+    // It stands in tables, on terminals.
+    stem.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
 }
 
 fn read(file: &Path) -> Result<String, Problem> {
@@ -81,7 +83,10 @@ fn read(file: &Path) -> Result<String, Problem> {
         Problem::new(Kind::Usage, message, "give a text file in UTF-8")
     };
     let metadata = std::fs::metadata(file).map_err(|error| failed(error.to_string()))?;
-    if !metadata.is_file() || metadata.len() > LONGEST_FILE {
+    if !metadata.is_file() {
+        return Err(failed("it is not a regular file".to_owned()));
+    }
+    if metadata.len() > LONGEST_FILE {
         return Err(failed(format!("expected a file of at most {LONGEST_FILE} bytes")));
     }
     let text = std::fs::read_to_string(file).map_err(|error| failed(error.to_string()))?;

@@ -54,7 +54,7 @@ impl Machine {
 /// Where the program keeps what it has found out: `SLIPSTREAM_DATA`, else the system's place for data of programs.
 #[must_use]
 pub fn data_folder() -> Option<PathBuf> {
-    if let Some(folder) = std::env::var_os("SLIPSTREAM_DATA") {
+    if let Some(folder) = std::env::var_os("SLIPSTREAM_DATA").filter(|folder| !folder.is_empty()) {
         return Some(PathBuf::from(folder));
     }
     Some(etcetera::choose_base_strategy().ok()?.data_dir().join("slipstream"))

@@ -121,8 +121,25 @@ fn usage(error: &clap::Error) -> u8 {
         printer::problem(&Problem::new(Kind::Usage, message, "see `slipstream --help`"), true);
     } else {
         let _ = error.print();
+        if let Some(variable) = variable_behind(error) {
+            printer::note(&format!("note: the value comes from the environment: {variable}"));
+        }
     }
     Kind::Usage.code()
+}
+
+/// The variable that gave an option a value it cannot have, where it was one and not the command line.
+fn variable_behind(error: &clap::Error) -> Option<String> {
+    use clap::error::{ContextKind, ContextValue};
+    let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else { return None };
+    let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue) else { return None };
+    let name = option.split_whitespace().find_map(|word| word.strip_prefix("--"))?;
+    let typed = format!("--{name}");
+    if std::env::args().any(|argument| argument.split('=').next() == Some(&typed)) {
+        return None;
+    }
+    let variable = format!("SLIPSTREAM_{}", name.replace('-', "_").to_uppercase());
+    (std::env::var(&variable).as_ref() == Ok(value)).then_some(variable)
 }
 
 fn completions(shell: clap_complete::Shell) -> Result<u8, Problem> {

@@ -39,7 +39,7 @@ pub fn files() -> Result<Pocket, Problem> {
 }
 
 fn folder() -> Result<PathBuf, Problem> {
-    if let Some(folder) = std::env::var_os("SLIPSTREAM_CACHE") {
+    if let Some(folder) = std::env::var_os("SLIPSTREAM_CACHE").filter(|folder| !folder.is_empty()) {
         return Ok(PathBuf::from(folder));
     }
     let strategy = etcetera::choose_base_strategy().map_err(|error| {

@@ -36,8 +36,8 @@ pub fn note_part(text: &str) {
 
 /// Tells of a problem: in words on standard error, or as an object on standard output.
 pub fn problem(problem: &Problem, as_json: bool) {
-    if as_json {
-        let _ = out(&format!("{}\n", json!({ "error": object(problem) })));
+    // Where nobody can read it there: in words.
+    if as_json && out(&format!("{}\n", json!({ "error": object(problem) }))).is_ok() {
         return;
     }
     note(&format!("error: {}", problem.message));

@@ -1,4 +1,4 @@
-//! Numbers for scripts (JSON, names as in CLI.md) and for people (one line).
+//! Numbers for scripts (JSON, names as in docs/NUMBERS.md) and for people (one line).
 
 use std::time::Duration;
 
@@ -150,7 +150,7 @@ pub fn footer(reply: &Reply) -> String {
         }
         _ => {
             if let Some(reason) = &reply.speculation.reason {
-                parts.push(format!("draft off: {reason}"));
+                parts.push(format!("draft {}: {reason}", reply.speculation.activity.name()));
             }
         }
     }

@@ -137,7 +137,7 @@ impl Face<'_> {
                 Event::Text(text) => self.text(text.channel, &text.text)?,
                 Event::Speculation(state) => {
                     if let Some(reason) = &state.reason {
-                        self.note(&format!("draft off: {reason}"));
+                        self.note(&format!("draft {}: {reason}", state.activity.name()));
                     }
                 }
                 _ => {}

@@ -10,7 +10,7 @@ use super::{last, pocket, tuned};
 use crate::engine::{CostRecord, DrafterPlan, EngineSettings, LONGEST_DRAFT};
 use crate::error::{Kind, Problem};
 use crate::gguf::GgmlType;
-use crate::llama::KvType;
+use crate::llama::{CELL_STEP, KvType};
 use crate::models::{
     Candidate, Choice, Distance, MemoryEstimate, MemoryPlan, ModelFile, Role, best_pair, candidates_beside,
     choose, find_models, fits, fits_as_model_drafter, largest_context, read_model, search_roots, target_only,
@@ -22,6 +22,10 @@ use crate::tuning::Tuned;
 const DEFAULT_CONTEXT: u32 = 16_384;
 /// Tokens decoded at once while a prompt is read; llama.cpp's own default.
 const MICRO_BATCH: u32 = 512;
+/// Bytes of a drafter that one thread drafts with, unless told otherwise: its step is over before threads have met at every
+/// operation of it. On the built-in pair's (0.9 MB) two threads are no faster, and stall for milliseconds now and then;
+/// the 26B's assistant (250 MB) wants them all.
+const TINY_DRAFTER: u64 = 16 << 20;
 /// Share of the available memory that a model may plan with: the estimate has an error, and other programs live.
 const MEMORY_SHARE: f64 = 0.95;
 
@@ -102,9 +106,6 @@ fn resolve_with(
             "give a file, a name, or `pocket`",
         ));
     }
-    if let Some(log) = &model.log {
-        check_log(log)?;
-    }
     let drafter_kind = drafter_kind(model, &mut origins);
     let chosen = choose_files(name, model, drafter_kind, machine)?;
     let gpu_layers = gpu_layers(&model.gpu_layers).map_err(|reason| {
@@ -115,7 +116,7 @@ fn resolve_with(
         true => tuned::find(&chosen.target.path, &chosen.plan, gpu_layers, machine),
         false => None,
     };
-    let computing = computing(model, stored, &mut origins, machine);
+    let computing = computing(model, chosen.drafter.as_ref(), stored, &mut origins, machine);
     let context = context(&chosen, model, computing.kv_type, machine)?;
     let speculation = speculation(&shared.draft)?;
     let remembered_as =
@@ -160,6 +161,7 @@ struct Computing {
 /// As asked for, else as `tune` has found, else one thread a core.
 fn computing(
     model: &ModelArgs,
+    drafter: Option<&ModelFile>,
     stored: Option<Tuned>,
     origins: &mut Origins,
     machine: &Machine,
@@ -176,8 +178,10 @@ fn computing(
         choose("threads", model.threads, found.map(|stored| stored.threads), machine.physical_cores);
     let threads_batch =
         choose("threads-batch", model.threads_batch, found.map(|stored| stored.threads_batch), threads);
+    let is_tiny = drafter.is_some_and(|drafter| drafter.facts.file_bytes <= TINY_DRAFTER);
+    let otherwise = if is_tiny { 1 } else { threads };
     let threads_draft =
-        choose("threads-draft", model.threads_draft, found.map(|stored| stored.threads_draft), threads);
+        choose("threads-draft", model.threads_draft, found.map(|stored| stored.threads_draft), otherwise);
     let mut kv_type = match model.kv_type {
         KvTypeArg::F16 => KvType::F16,
         KvTypeArg::Q8_0 => KvType::Q8_0,
@@ -352,7 +356,12 @@ fn choose_drafter(
     kind: DrafterKind,
     known: Known,
 ) -> Result<(Option<ModelFile>, DrafterPlan, String), Problem> {
-    if kind == DrafterKind::Lookup {
+    if kind == DrafterKind::Lookup && drafter != "none" {
+        if drafter != "auto" {
+            let message =
+                format!("--drafter-kind lookup and --drafter {drafter} were given: look-up needs no file");
+            return Err(Problem::new(Kind::Usage, message, "leave one of them out"));
+        }
         return Ok((None, DrafterPlan::Lookup, "Look-up was asked for".to_owned()));
     }
     match drafter {
@@ -412,6 +421,7 @@ fn context(chosen: &Chosen, args: &ModelArgs, kv_type: KvType, machine: &Machine
     let available = (machine.available_bytes as f64 * MEMORY_SHARE) as u64;
     let trained = chosen.target.facts.context_length.unwrap_or(DEFAULT_CONTEXT);
     let wanted = args.ctx.unwrap_or_else(|| DEFAULT_CONTEXT.min(trained.max(1)));
+    let wanted = wanted.checked_next_multiple_of(CELL_STEP).unwrap_or(wanted);
     let plan = MemoryPlan {
         context: wanted,
         micro_batch: MICRO_BATCH,
@@ -449,7 +459,10 @@ fn template(path: &Path) -> Result<String, Problem> {
 }
 
 /// Whether llama.cpp's log can be written there. A pipe would block, so it must be a file, or nothing yet.
-fn check_log(path: &Path) -> Result<(), Problem> {
+///
+/// # Errors
+/// Where it is no file, or cannot be written.
+pub fn check_log(path: &Path) -> Result<(), Problem> {
     let failed = |reason: String| {
         let message = format!("--log {}: {reason}", path.display());
         Problem::new(Kind::Usage, message, "give the path of a file that can be written")

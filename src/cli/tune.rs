@@ -23,7 +23,7 @@ const CONTEXT: u32 = 128;
 const VERIFY_WIDTH: u32 = 4;
 /// Guesses of the draft by which threads for drafting are chosen.
 const DRAFT_STEPS: u32 = 3;
-/// Widths of the table: the next guesses one by one, then the steps of the staircase (MTP.md 4).
+/// Widths of the table: the next guesses one by one, then the steps of the staircase (docs/POLICY.md 5).
 const WIDTHS: [u32; 9] = [1, 2, 3, 4, 5, 6, 7, 8, 16];
 
 /// Runs the command.
@@ -41,8 +41,7 @@ pub fn run(args: &TuneArgs, machine: &Machine) -> Result<u8, Problem> {
     for kv_type in types {
         let engine = EngineSettings { kv_type, ..engine.clone() };
         let Some(measured) = measure(args, &settings, engine, machine)? else {
-            printer::note("interrupted: nothing was stored");
-            return Ok(Kind::Interrupted.code());
+            return Err(Problem::new(Kind::Interrupted, "tuning was interrupted: nothing was stored", ""));
         };
         // The first type stays unless another is faster by more than noise.
         if best.as_ref().is_none_or(|best| measured.round() < best.round() * 0.98) {
@@ -78,11 +77,11 @@ pub fn run(args: &TuneArgs, machine: &Machine) -> Result<u8, Problem> {
 fn not_stored((path, error): (std::path::PathBuf, std::io::Error)) -> Problem {
     let kind = if error.kind() == std::io::ErrorKind::StorageFull { Kind::Space } else { Kind::Fault };
     let message = format!("storing the tune result in {} failed: {error}", path.display());
-    Problem::new(
-        kind,
-        message,
-        "make room there, or set SLIPSTREAM_DATA to another folder; --dry-run stores nothing",
-    )
+    let help = match kind {
+        Kind::Space => "make room there, or set SLIPSTREAM_DATA to another folder; --dry-run stores nothing",
+        _ => "make the folder writable, or set SLIPSTREAM_DATA to another one; --dry-run stores nothing",
+    };
+    Problem::new(kind, message, help)
 }
 
 /// What was found with one type of cache.
@@ -90,8 +89,6 @@ struct Measured {
     kv_type: KvType,
     threads: Threads,
     costs: CostRecord,
-    /// Seconds that a change of width adds to a batch.
-    change: Option<f64>,
     drafts: bool,
 }
 
@@ -160,7 +157,7 @@ fn measure(
         return Ok(None);
     };
     bench.bar.finish_and_clear();
-    let (mut costs, change) = table(&order, &batches, &steps, 0);
+    let mut costs = table(&order, &batches, &steps, 0);
     let absurd = drop_absurd(&mut costs);
     if absurd > 0 {
         printer::note(&format!(
@@ -169,7 +166,7 @@ fn measure(
             absurd + costs.verify.len()
         ));
     }
-    Ok(Some(Measured { kv_type, threads, costs, change, drafts }))
+    Ok(Some(Measured { kv_type, threads, costs, drafts }))
 }
 
 /// Real text, because neighbouring tokens of real text share experts.
@@ -264,6 +261,13 @@ fn text(result: &Tuned, best: &Measured) -> String {
     }
     if let Some(step) = result.costs.draft_step {
         text.push_str(&format!("a draft step        {:<7.2} {:.2}\n", step * 1000.0, step / best.seconds(1)));
+        if let Some(change) = result.costs.change {
+            text.push_str(&format!(
+                "a change of width   {:<7.2} {:.2}\n",
+                change * 1000.0,
+                change / best.seconds(1)
+            ));
+        }
         for acceptance in [0.5, 0.7, 0.9] {
             let (guesses, rate) = best_at(acceptance, result, best);
             let percent = acceptance * 100.0;
@@ -292,7 +296,7 @@ fn report(result: &Tuned, best: &Measured, settings: &Settings) -> Value {
         "plain_per_second": 1.0 / best.seconds(1),
         "verify": cells.collect::<Vec<_>>(),
         "draft_step_ms": result.costs.draft_step.map(|seconds| seconds * 1000.0),
-        "change_of_width_ms": best.change.map(|seconds| seconds * 1000.0),
+        "change_of_width_ms": best.costs.change.map(|seconds| seconds * 1000.0),
         "key": { "target": result.key.target, "drafter": result.key.drafter, "device": result.key.device, "build": result.key.build },
     })
 }

@@ -45,12 +45,12 @@ pub fn key(
         DrafterPlan::Mtp(path) | DrafterPlan::Model(path) => fingerprint(path)?,
     };
     let processor = machine::processor().unwrap_or_default();
-    let layers = gpu_layers.map_or_else(|| "all".to_owned(), |layers| layers.to_string());
+    let layers = gpu_layers.map_or_else(|| "auto".to_owned(), |layers| layers.to_string());
     Ok(Key {
         target: fingerprint(target)?,
         drafter,
         device: format!(
-            "{processor}, {} of {} cores, {layers} layers on a GPU",
+            "{processor}, {} of {} cores, GPU layers: {layers}",
             machine.physical_cores, machine.logical_cores
         ),
         build: format!("slipstream {} · {}", env!("CARGO_PKG_VERSION"), build_info()),
@@ -72,7 +72,8 @@ pub fn find(
     let path = file(&key)?;
     let found = match fs::metadata(&path) {
         Err(_) => return None,
-        Ok(metadata) if !metadata.is_file() || metadata.len() > LONGEST_FILE => {
+        Ok(metadata) if !metadata.is_file() => Err(Misfit::Malformed("it is not a regular file".to_owned())),
+        Ok(metadata) if metadata.len() > LONGEST_FILE => {
             Err(Misfit::Malformed(format!("expected a file of at most {LONGEST_FILE} bytes")))
         }
         Ok(_) => fs::read(&path)
@@ -94,8 +95,9 @@ fn set_aside(path: &Path, misfit: &Misfit) {
     let moved = fs::rename(path, &aside).is_ok();
     let what = if moved { format!("set aside as {}", aside.display()) } else { "left out".to_owned() };
     printer::note(&format!(
-        "note: the stored tune result {} was {what}: {misfit}; `slipstream tune` makes a new one",
-        path.display()
+        "note: the stored tune result {} was {what}: {}; `slipstream tune` makes a new one",
+        path.display(),
+        printer::tame(&misfit.to_string())
     ));
 }
 

@@ -102,7 +102,7 @@ fn start_draft_text(request: &DraftRequest<'_>, window: &mut Vec<TokenId>) {
     window.extend_from_slice(&request.text[request.text.len() - reach..]);
 }
 
-/// Gemma 4's MTP assistant: reads the target's cache, has none of its own (MTP.md 1).
+/// Gemma 4's MTP assistant: reads the target's cache, has none of its own (docs/ARCHITECTURE.md, "The drafter").
 pub struct MtpDrafter<'m> {
     context: DraftContext<'m>,
     threads: DraftThreads,
@@ -267,5 +267,48 @@ impl Drafter for ModelDrafter<'_> {
             self.held.clear();
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::llama::{Backend, ContextSettings, KvType, Model, ModelSettings};
+
+    /// Rows and cache after a padded batch are those of the same batch without padding.
+    #[test]
+    fn padding_leaves_no_trace() {
+        let backend = Backend::start(None).expect("llama.cpp starts");
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/pocket/pocket-target-Q8_0.gguf");
+        let model = Model::load(backend, &file, &ModelSettings::default(), &mut |_| true).expect("loads");
+        let text: Vec<TokenId> = (10..40).map(TokenId).collect();
+        let machine = || {
+            let settings = ContextSettings {
+                cells: 256,
+                micro_batch: 64,
+                max_outputs: 8,
+                threads: 1,
+                threads_batch: 1,
+                kv_type: KvType::F16,
+            };
+            let mut context = Context::new(&model, &settings).expect("a context");
+            context.decode(&text, 0).expect("decodes");
+            TargetMachine::new(context, None)
+        };
+        let (mut padded, mut guessed) = (machine(), machine());
+        let [last, first, second] = [50, 51, 52].map(TokenId);
+        padded.verify(last, &[first], 2).expect("decodes");
+        // The same four tokens, all of them guesses.
+        guessed.verify(last, &[first, first, first], 0).expect("decodes");
+        assert!(padded.row(0) == guessed.row(0) && padded.row(1) == guessed.row(1));
+        assert_eq!(padded.context().length() as usize, text.len() + 4);
+        for machine in [&mut padded, &mut guessed] {
+            machine.keep(1).expect("keeps");
+            assert_eq!(machine.context().length() as usize, text.len() + 2);
+            machine.verify(second, &[], 0).expect("decodes");
+        }
+        assert!(padded.row(0) == guessed.row(0));
     }
 }

@@ -99,6 +99,9 @@ impl Laboratory<'_, '_> {
         let (mut batches, mut steps, mut draft) = (Vec::new(), Vec::new(), Vec::new());
         let clock = Clock::start();
         for width in &timing.widths {
+            if self.cancel.is_cancelled() {
+                break;
+            }
             let width = (*width as usize).max(1);
             if let Some(drafter) = self.drafter.as_deref_mut().filter(|_| timing.draft_steps > 0) {
                 draft.clear();

@@ -19,7 +19,7 @@ use crate::spec::{
 };
 use crate::token::{Origin, Position, TokenId};
 
-/// Longest draft that the target's context has rows for. MTP.md 1.4: the best lengths are small; 16 leaves room
+/// Longest draft that the target's context has rows for. The best lengths are small; 16 leaves room
 /// for look-up drafts on text that repeats, and costs 17 rows of scores in the compute buffer (17 MB at 262,144).
 pub const LONGEST_DRAFT: usize = 16;
 
@@ -257,6 +257,9 @@ impl Desk<'_, '_> {
         self.settle(prompt, &text, &draft);
         let mut counters = self.counters(&stats, elapsed);
         counters.decoding = self.backend.decoding() - decoded_before;
+        // At the end "now" is the whole reply.
+        let whole = counters.tokens_per_second().zip(counters.plain_per_second);
+        counters.gain = counters.gain.and(whole).map(|(speed, plain)| speed / plain);
         Ok(Reply {
             text: draft.stream.answer().to_owned(),
             reasoning: draft.stream.thought().to_owned(),

@@ -284,7 +284,7 @@ fn kind(plan: &DrafterPlan, works: bool) -> &'static str {
     }
 }
 
-/// How a person reads a failure, with the exit code of its kind (CLI.md).
+/// How a person reads a failure, with the exit code of its kind (docs/NUMBERS.md).
 fn failure(error: &LlamaError, fatal: bool) -> Failure {
     let (code, help) = match error {
         LlamaError::Load { .. } => {

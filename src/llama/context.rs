@@ -16,7 +16,7 @@ use super::model::Model;
 use crate::token::TokenId;
 
 /// llama.cpp rounds a context's length up to a multiple of this (`llama-context.cpp`, `GGML_PAD(n_ctx, 256)`).
-const CELL_STEP: u32 = 256;
+pub const CELL_STEP: u32 = 256;
 
 /// Threads that llama.cpp takes at most (`GGML_MAX_N_THREADS`); beyond it aborts.
 const MOST_THREADS: u32 = 512;

@@ -26,7 +26,7 @@ mod vocab;
 
 pub use backend::{Backend, Device, LastWords, build_info, set_last_words};
 pub use chat::{Rendered, Templates};
-pub use context::{Checkpoint, Context, ContextSettings, KvType, MemoryUse};
+pub use context::{CELL_STEP, Checkpoint, Context, ContextSettings, KvType, MemoryUse};
 pub use draft::DraftContext;
 pub use error::{LlamaError, LogTail};
 pub use kernels_test::agrees as kernels_agree;

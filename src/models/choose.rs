@@ -54,7 +54,7 @@ impl Choice {
 ///
 /// Of those that fit: the one trained like the target (QAT with QAT: acceptance is far higher), then the one
 /// whose name says the same model, then Q4_0 and Q8_0 before F16 (acceptance hardly differs, a step takes a third
-/// of the time: QUANT.md 2.9), then the smaller, then the nearest.
+/// of the time), then the smaller, then the nearest.
 #[must_use]
 pub fn choose(target: &ModelFile, candidates: &[Candidate]) -> Choice {
     let mut fitting = Vec::new();

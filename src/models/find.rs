@@ -1,4 +1,4 @@
-//! Finds the models that are already on this machine, in the folders of this and other programs (UX.md 1.2).
+//! Finds the models that are already on this machine, in the folders of this and other programs.
 //! Read-only: other programs' files are never moved, renamed or completed.
 
 use std::ffi::OsString;
@@ -84,7 +84,7 @@ pub struct FoundModels {
     pub skipped: usize,
 }
 
-/// Where models may be: the current folder, then the places of UX.md 1.2, then the person's usual folders.
+/// Where models may be: the current folder, then the caches of other programs, then the person's usual folders.
 #[must_use]
 pub fn search_roots(places: &Places<'_>) -> Vec<SearchRoot> {
     let variable = |name| (places.variable)(name).filter(|value| !value.is_empty()).map(PathBuf::from);

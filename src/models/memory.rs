@@ -81,7 +81,7 @@ impl MemoryEstimate {
         ];
         if let Some(drafter) = drafter {
             let facts = &drafter.facts;
-            // An MTP drafter reads the target's cache, and computes few rows at a time (MTP.md 2).
+            // An MTP drafter reads the target's cache, and computes few rows at a time (docs/ARCHITECTURE.md, "The drafter").
             let shares_cache = drafter.role == Role::Drafter;
             let plan = if shares_cache { MemoryPlan { micro_batch: 64, outputs: 1, ..plan } } else { plan };
             let (sliding, full) = if shares_cache { (0, 0) } else { kv_bytes(facts, plan) };

@@ -174,7 +174,7 @@ fn misfit(field: Field, target: impl fmt::Display, drafter: impl fmt::Display) -
     Misfit { field, target_value: target.to_string(), drafter_value: drafter.to_string() }
 }
 
-/// Whether an MTP drafter works with a target (FACTS.md, "A pair fits when"; MTP.md 1).
+/// Whether an MTP drafter works with a target (docs/ARCHITECTURE.md, "The drafter").
 ///
 /// # Errors
 /// The first field that does not agree.

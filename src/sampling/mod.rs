@@ -8,7 +8,7 @@
 //! - the same seed gives the same token at the same place, however many draws were made before it. Hence the
 //!   drafter cannot change the text: the target's draw does not know whether it confirms a guess;
 //! - two similar distributions drawn with the same noise mostly give the same token, so a drafter that uses the
-//!   target's own noise is accepted about as often as rejection sampling would accept it (MTP.md 5).
+//!   target's own noise is accepted about as often as rejection sampling would accept it (docs/ARCHITECTURE.md).
 //!
 //! Temperature 0 is the same thing without noise.
 //!

@@ -87,6 +87,8 @@ pub struct Cycle {
     vocabulary: usize,
     guesses: Vec<Guess>,
     tokens: Vec<TokenId>,
+    /// When the last round ended, by the players' clock.
+    ended: Option<Duration>,
 }
 
 impl Cycle {
@@ -94,7 +96,7 @@ impl Cycle {
     #[must_use]
     pub fn new(sampler: Sampler, vocabulary: usize) -> Cycle {
         let draft_sampler = sampler.clone();
-        Cycle { sampler, draft_sampler, vocabulary, guesses: Vec::new(), tokens: Vec::new() }
+        Cycle { sampler, draft_sampler, vocabulary, guesses: Vec::new(), tokens: Vec::new(), ended: None }
     }
 
     /// Draws the token after `text` from its row and appends it: for a token that no round gives, as the one
@@ -124,6 +126,7 @@ impl Cycle {
         let before = text.len();
         let last = *text.last().expect("a round continues a text of at least one token");
         let started = clock();
+        let between = self.ended.map_or(Duration::ZERO, |ended| started.saturating_sub(ended));
 
         // 1, 2: the draft of an earlier round ends here, whatever happened to it.
         self.guesses.clear();
@@ -161,8 +164,13 @@ impl Cycle {
         if let Some(drafter) = drafter.filter(|_| failure.is_none()) {
             failure = drafter.observe(text, verdict.kept()).err();
         }
-        let draft_time = drafted.saturating_sub(started) + clock().saturating_sub(verified);
+        let ended = clock();
+        self.ended = Some(ended);
+        let draft_time = drafted.saturating_sub(started).saturating_add(ended.saturating_sub(verified));
         let verify_time = verified.saturating_sub(drafted);
+        // The policy compares whole rounds. What passes between two (its own thinking, text on its way to the screen) is
+        // part of a batch's price: on the built-in pair twice as much for a draft as for a plain step.
+        let deciding = if allowed == 0 { draft_time } else { Duration::ZERO };
         policy.observe(&RoundOutcome {
             allowed,
             guesses: &self.guesses,
@@ -170,7 +178,7 @@ impl Cycle {
             accepted: verdict.accepted,
             width,
             draft_time,
-            verify_time,
+            verify_time: verify_time.saturating_add(between).saturating_add(deciding),
             context: u32::try_from(before - 1).unwrap_or(u32::MAX),
         });
         Ok(Round {

@@ -96,7 +96,7 @@ pub struct RoundOutcome<'a> {
     pub width: usize,
     /// Time in `propose`.
     pub draft_time: Duration,
-    /// Time in `verify` and `keep`.
+    /// Time in `verify` and `keep`, and between the round before and this one.
     pub verify_time: Duration,
     /// Tokens in the cache before the round.
     pub context: u32,

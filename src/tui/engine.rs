@@ -113,7 +113,7 @@ fn done(state: &mut State, reply: &Reply) {
     }
 }
 
-/// The numbers below a reply: of the whole reply, as MTP.md 6 defines them.
+/// The numbers below a reply: of the whole reply, as docs/NUMBERS.md defines them.
 #[must_use]
 pub fn footer(reply: &Reply) -> String {
     let counters = &reply.counters;

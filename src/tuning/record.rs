@@ -10,6 +10,8 @@ const VERSION: u32 = 1;
 
 /// Slowest batch or step that makes sense, in seconds.
 const SLOWEST: f64 = 3600.0;
+/// Fastest: no batch of any model takes less than a tenth of a microsecond.
+const FASTEST: f64 = 1e-7;
 /// Cells of a table at most: every width at every depth, several times over.
 const MOST_CELLS: usize = 1024;
 /// Threads at most: llama.cpp's limit.
@@ -84,6 +86,8 @@ struct File {
     kv_type_chosen: bool,
     /// Seconds.
     draft_step: Option<f64>,
+    /// Seconds.
+    change_of_width: Option<f64>,
     verify: Vec<Cell>,
 }
 
@@ -114,6 +118,7 @@ pub fn render(tuned: &Tuned) -> String {
         kv_type: tuned.kv_type.clone(),
         kv_type_chosen: tuned.kv_type_chosen,
         draft_step: tuned.costs.draft_step,
+        change_of_width: tuned.costs.change,
         verify: tuned.costs.verify.iter().map(cell).collect(),
     };
     // Plain data of strings and numbers: there is nothing in it that JSON cannot say.
@@ -148,8 +153,8 @@ pub fn parse(text: &str, key: &Key) -> Result<Tuned, Misfit> {
     let known = matches!(file.kv_type.as_str(), "f16" | "q8_0");
     check("kv_type", &file.kv_type, known, "f16 or q8_0")?;
     check("number of costs", file.verify.len(), file.verify.len() <= MOST_CELLS, "at most 1024")?;
-    let sound = |seconds: f64| seconds.is_finite() && seconds > 0.0 && seconds < SLOWEST;
-    let possible = "more than 0 and less than 3600 seconds";
+    let sound = |seconds: f64| seconds > FASTEST && seconds < SLOWEST;
+    let possible = "0.0000001 to 3600 seconds";
     for cell in &file.verify {
         check("cost of a batch", cell.seconds, sound(cell.seconds), possible)?;
         check("width of a batch", cell.width, (1..=64).contains(&cell.width), "1 to 64")?;
@@ -157,6 +162,15 @@ pub fn parse(text: &str, key: &Key) -> Result<Tuned, Misfit> {
     }
     let step = file.draft_step;
     check("cost of a draft step", step.unwrap_or(0.0), step.is_none_or(sound), possible)?;
+    let change = file.change_of_width;
+    // Noise may make a small one negative.
+    let small = |seconds: f64| seconds.is_finite() && seconds.abs() < SLOWEST;
+    check(
+        "cost of a change of width",
+        change.unwrap_or(0.0),
+        change.is_none_or(small),
+        "less than 3600 seconds",
+    )?;
     let cell = |cell: &Cell| VerifyCost {
         context: cell.context,
         width: cell.width,
@@ -170,7 +184,7 @@ pub fn parse(text: &str, key: &Key) -> Result<Tuned, Misfit> {
         threads_draft: file.threads_draft,
         kv_type: file.kv_type,
         kv_type_chosen: file.kv_type_chosen,
-        costs: CostRecord { verify: file.verify.iter().map(cell).collect(), draft_step: step },
+        costs: CostRecord { verify: file.verify.iter().map(cell).collect(), draft_step: step, change },
     })
 }
 
@@ -205,7 +219,11 @@ mod tests {
             threads_draft: 1,
             kv_type: "f16".to_owned(),
             kv_type_chosen: false,
-            costs: CostRecord { verify: vec![cell(1, 0.07), cell(4, 0.217)], draft_step: Some(0.007) },
+            costs: CostRecord {
+                verify: vec![cell(1, 0.07), cell(4, 0.217)],
+                draft_step: Some(0.007),
+                change: Some(0.002),
+            },
         }
     }
 
@@ -232,5 +250,25 @@ mod tests {
         assert!(read(&text.replace("f16", "f17")).contains("kv_type is f17"));
         assert!(read(&text.replace("threads_draft", "threads_daft")).contains("not a tune result"));
         assert!(read("[1, 2]").contains("format"));
+    }
+
+    /// Whatever one wrong character makes of a file: it is refused, or all it says is possible.
+    #[test]
+    fn a_changed_character_is_refused_or_harmless() {
+        let tuned = tuned();
+        let text = render(&tuned);
+        let mut read = 0;
+        for at in 0..text.len() {
+            for changed in ["9", "-", "e", "\"", "}", ",", " ", "\u{0}"] {
+                let damaged = format!("{}{changed}{}", &text[..at], &text[at + 1..]);
+                let Ok(tuned) = parse(&damaged, &tuned.key) else { continue };
+                read += 1;
+                let threads = [tuned.threads, tuned.threads_batch, tuned.threads_draft];
+                assert!(threads.iter().all(|count| (1..=MOST_THREADS).contains(count)), "{damaged}");
+                let times = tuned.costs.verify.iter().map(|cell| cell.seconds).chain(tuned.costs.draft_step);
+                assert!(times.into_iter().all(|time| time > FASTEST && time < SLOWEST), "{damaged}");
+            }
+        }
+        assert!(read > 0, "some changes of digits are harmless");
     }
 }

@@ -7,7 +7,7 @@ use crate::spec::{CostRecord, VerifyCost};
 /// Batches of one width in a row. The first of them finds llama.cpp's graph built for another width, and is not counted.
 pub const BLOCK: usize = 3;
 
-/// Plain steps behind a plain speed that is shown (MTP.md 6).
+/// Plain steps behind a plain speed that is shown (docs/NUMBERS.md).
 const PLAIN_ROUNDS: usize = 32;
 
 /// A larger number of threads must be this much faster than a smaller one: cores have other work, and batteries end.
@@ -74,15 +74,9 @@ pub fn schedule(widths: &[u32], repeats: usize) -> Vec<u32> {
     order
 }
 
-/// The cost table of a schedule's times, and what a change of width adds to a batch (seconds; the median over blocks,
-/// `None` of nothing).
+/// The cost table of a schedule's times; what a change of width adds is the median over blocks.
 #[must_use]
-pub fn table(
-    order: &[u32],
-    batches: &[Duration],
-    steps: &[Duration],
-    context: u32,
-) -> (CostRecord, Option<f64>) {
+pub fn table(order: &[u32], batches: &[Duration], steps: &[Duration], context: u32) -> CostRecord {
     let mut widths: Vec<u32> = order.to_vec();
     widths.sort_unstable();
     widths.dedup();
@@ -114,7 +108,7 @@ pub fn table(
         .collect();
     changes.sort_by(f64::total_cmp);
     let change = changes.get(changes.len() / 2).copied();
-    (CostRecord { verify, draft_step: middle(steps) }, change)
+    CostRecord { verify, draft_step: middle(steps), change }
 }
 
 /// The lower median in seconds, `None` of nothing: a machine is never too fast by accident.
@@ -144,8 +138,11 @@ mod tests {
     #[test]
     fn a_busy_machine_is_noticed() {
         let cell = |width, seconds| VerifyCost { context: 0, width, seconds, rounds: 6 };
-        let mut costs =
-            CostRecord { verify: vec![cell(1, 0.1), cell(2, 0.25), cell(4, 0.7)], draft_step: None };
+        let mut costs = CostRecord {
+            verify: vec![cell(1, 0.1), cell(2, 0.25), cell(4, 0.7)],
+            draft_step: None,
+            change: None,
+        };
         assert_eq!(drop_absurd(&mut costs), 1);
         assert_eq!(costs.verify.iter().map(|cell| cell.width).collect::<Vec<_>>(), [1, 2]);
     }
@@ -169,13 +166,13 @@ mod tests {
         // Two blocks of four tokens stand next to each other: one first batch.
         let order = &order[..12];
         let batches = milliseconds(&[75, 70, 71, 250, 217, 218, 217, 216, 219, 73, 70, 900]);
-        let (costs, change) = table(order, &batches, &milliseconds(&[7, 8, 7]), 0);
+        let costs = table(order, &batches, &milliseconds(&[7, 8, 7]), 0);
         let cells: Vec<(u32, f64, u32)> =
             costs.verify.iter().map(|cell| (cell.width, cell.seconds, cell.rounds)).collect();
         assert_eq!(cells, [(1, 0.070, 4), (4, 0.217, 5)]);
         assert_eq!(costs.draft_step, Some(0.007));
         // 5, 33 and 3 ms.
-        assert!((change.unwrap() - 0.005).abs() < 1e-9, "{change:?}");
-        assert_eq!(table(&[], &[], &[], 0), (CostRecord { verify: vec![], draft_step: None }, None));
+        assert!((costs.change.unwrap() - 0.005).abs() < 1e-9, "{costs:?}");
+        assert_eq!(table(&[], &[], &[], 0), CostRecord::default());
     }
 }

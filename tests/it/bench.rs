@@ -254,6 +254,22 @@ fn a_damaged_or_foreign_result_is_set_aside_with_a_warning() {
     assert!(code == 0 && err.contains("was set aside"), "{code} {err}");
 }
 
+/// Tuning once went on measuring after Ctrl+C, until the process was ended without a word.
+#[cfg(unix)]
+#[test]
+fn an_interrupted_tune_stores_nothing_and_says_so() {
+    let data = tempfile::tempdir().expect("a folder");
+    let arguments = ["tune", "pocket", "-t", "1", "--repeats", "100", "--json"];
+    let child = command(&arguments, data.path()).spawn().expect("the program runs");
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs");
+    let output = child.wait_with_output().expect("it ends");
+    let out = String::from_utf8(output.stdout).expect("UTF-8");
+    assert_eq!(output.status.code(), Some(130), "{out}");
+    assert!(out.contains("nothing was stored") && out.starts_with("{\"error\":"), "{out}");
+    assert!(!data.path().join("tune").exists());
+}
+
 #[cfg(unix)]
 #[test]
 fn a_result_that_cannot_be_stored_is_told() {
@@ -263,7 +279,7 @@ fn a_result_that_cannot_be_stored_is_told() {
     fs::write(&data, "").expect("written");
     let (code, out, _) = slipstream(TUNE, &data);
     assert_eq!(code, 1, "{out}");
-    assert!(out.contains("storing the tune result in") && out.contains("--dry-run"), "{out}");
+    assert!(out.contains("storing the tune result in") && out.contains("make the folder writable"), "{out}");
     let (code, out, _) = slipstream(&[TUNE, &["--dry-run"]].concat(), &data);
     assert!(code == 0 && out.contains("\"stored_in\":null"), "{code} {out}");
 }

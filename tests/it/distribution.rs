@@ -319,7 +319,7 @@ fn a_wrong_acceptance_rule_fails_the_test() {
 
 /// The Gumbel coupling against "draft the most likely token, sample, compare" and against the optimum (1 − total
 /// variation distance, which rejection sampling reaches). Measured here: peaked .938, .834, .945; medium .902, .744,
-/// .917; flat .814, .395, .844, close to the simulation of MTP.md 5.
+/// .917; flat .814, .395, .844, close to what was simulated.
 #[test]
 fn the_coupling_accepts_more_than_an_argmax_draft() {
     const WIDTH: u32 = 2000;

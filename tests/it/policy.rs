@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "the tables are what these tests are for")]
 
 mod behaviour;
+mod faults;
 mod play;
 mod texts;
 mod worlds;
@@ -18,17 +19,34 @@ const SEEDS: u64 = 24;
 /// The same for longer ones.
 const LONG_SEEDS: u64 = 8;
 
-/// Least speed over plain, anywhere, in a reply of 400 tokens from a cold start.
-const OVER_PLAIN: f64 = 0.98;
+/// The least speeds that are asserted of a world.
+struct Bounds {
+    /// Over plain, anywhere, in a reply of 400 tokens from a cold start.
+    plain: f64,
+    /// Over the best fixed length in hindsight, on stationary text and mixtures, likewise; other seeds than this one go
+    /// down to 0.966 (docs/POLICY.md 6).
+    fixed: f64,
+    /// The same where the drafter's probabilities are off, or times are disturbed: 0.967 was measured at worst,
+    /// 0.927 with other seeds.
+    disturbed: f64,
+    /// Over the best fixed length on mixtures of long parts; 1.020 was measured at worst.
+    long: f64,
+    /// Over plain and over the best fixed length, where times spread three times as far.
+    busy: (f64, f64),
+    /// Plain rounds lost: at the start, and for each token.
+    lost: (f64, f64),
+}
 
-/// Least speed over the best fixed length in hindsight, on stationary text and mixtures, likewise.
-const OVER_FIXED: f64 = 0.97;
+const BOUNDS: Bounds =
+    Bounds { plain: 0.98, fixed: 0.97, disturbed: 0.96, long: 1.01, busy: (0.97, 0.94), lost: (5.0, 0.01) };
 
-/// The same where the drafter's probabilities are off, or times are disturbed: 0.971 was measured at worst.
-const OVER_FIXED_DISTURBED: f64 = 0.96;
+/// Where a change of width costs half a plain round, so that each look costs one (docs/POLICY.md 6).
+const BOUNDS_DEAR: Bounds =
+    Bounds { plain: 0.97, fixed: 0.955, disturbed: 0.94, long: 0.96, busy: (0.95, 0.93), lost: (7.0, 0.035) };
 
-/// Least speed over the best fixed length on mixtures of long parts; 1.019 was measured at worst.
-const OVER_FIXED_LONG: f64 = 1.01;
+fn bounds(world: &World) -> &'static Bounds {
+    if world.change > 0.25 { &BOUNDS_DEAR } else { &BOUNDS }
+}
 
 /// A quiet scene with an honest drafter.
 fn scene(world: World, text: Text) -> Scene {
@@ -84,7 +102,7 @@ impl Row {
     }
 
     fn name(&self) -> String {
-        format!("{}, {}: {:?}", self.scene.world.name, self.scene.text.name, self.ratios)
+        format!("{}, {}: {:.3?}", self.scene.world.name, self.scene.text.name, self.ratios)
     }
 }
 
@@ -94,27 +112,33 @@ const HEAD: &str = "| world | text | best n | best | auto | honest | over-confid
 #[test]
 fn never_slower_than_plain_and_near_the_best_length_from_a_cold_start() {
     println!("{HEAD}");
+    let mut broken = Vec::new();
     for world in WORLDS {
         for text in STATIONARY.iter().chain(&MIXED) {
             let row = row(scene(world, *text), SEEDS);
             row.print();
-            assert!(row.ratios.iter().all(|ratio| ratio.0 >= OVER_PLAIN), "{}", row.name());
-            assert!(row.ratios[0].1 >= OVER_FIXED, "{}", row.name());
-            assert!(row.ratios.iter().all(|ratio| ratio.1 >= OVER_FIXED_DISTURBED), "{}", row.name());
+            let bounds = bounds(&world);
+            let holds = row.ratios.iter().all(|ratio| ratio.0 >= bounds.plain && ratio.1 >= bounds.disturbed)
+                && row.ratios[0].1 >= bounds.fixed;
+            broken.extend((!holds).then(|| row.name()));
         }
     }
+    assert!(broken.is_empty(), "{broken:#?}");
 }
 
 #[test]
 fn faster_than_any_fixed_length_where_long_parts_want_different_ones() {
     println!("{HEAD}");
+    let mut broken = Vec::new();
     for world in WORLDS {
         for text in LONG {
             let row = row(Scene { tokens: 2000, ..scene(world, text) }, LONG_SEEDS);
             row.print();
-            assert!(row.ratios.iter().all(|ratio| ratio.1 >= OVER_FIXED_LONG), "{}", row.name());
+            let holds = row.ratios.iter().all(|ratio| ratio.1 >= bounds(&world).long);
+            broken.extend((!holds).then(|| row.name()));
         }
     }
+    assert!(broken.is_empty(), "{broken:#?}");
 }
 
 /// Short replies pay the cold start alone: this is where the bounds bind. Prints the worst of each length.
@@ -143,8 +167,9 @@ fn the_cold_start_costs_a_few_plain_rounds() {
                 let (over_plain, over_fixed) = (scene.fixed(0, seeds) / time, best / time);
                 // Beyond the start, a hundredth of the time: what probing may cost. Where probabilities say nothing,
                 // a gain of 5 % hangs on counting alone, and takes longer to find.
-                let start = if text.is_informed() { 5.0 } else { 7.0 };
-                assert!(here < start + 0.01 * tokens as f64, "{name}: {here} plain rounds of {tokens} lost");
+                let (start, each) = bounds(&world).lost;
+                let most = start + if text.is_informed() { 0.0 } else { 2.0 } + each * tokens as f64;
+                assert!(here < most, "{name}: {here} plain rounds of {tokens} lost");
                 if over_plain < plain.0 {
                     plain = (over_plain, name.clone());
                 }
@@ -170,7 +195,7 @@ fn the_limit_of_the_draft_length() {
             let (plain, (best, fixed)) = (whole.fixed(0, SEEDS), whole.best_fixed(SEEDS));
             let speeds = [4, 7, 8, ROOM].map(|longest| plain / Scene { longest, ..whole }.cold(SEEDS));
             assert!(
-                speeds.iter().all(|&speed| speed >= OVER_PLAIN),
+                speeds.iter().all(|&speed| speed >= bounds(&world).plain),
                 "{} {}: {speeds:?}",
                 world.name,
                 text.name
@@ -179,4 +204,35 @@ fn the_limit_of_the_draft_length() {
             println!("| {} | {} | {best} | {:.3} | {speeds} |", world.name, text.name, plain / fixed);
         }
     }
+}
+
+/// Times that spread three times as far as those of the table above. Where single times say little, the policy is wrong
+/// more often and for longer; it prints by how much.
+#[test]
+fn a_busy_machine_costs_a_few_percent_more() {
+    let mut broken = Vec::new();
+    for world in WORLDS {
+        let mut worst = [(f64::INFINITY, ""), (f64::INFINITY, "")];
+        let (mut logarithms, mut rows) = (0.0, 0.0);
+        for text in STATIONARY.iter().chain(&MIXED) {
+            let scene = Scene { noise: Noise::Busy, ..scene(world, *text) };
+            let (time, best) = (scene.cold(SEEDS), scene.best_fixed(SEEDS).1);
+            let ratios = [scene.fixed(0, SEEDS) / time, best / time];
+            for (worst, ratio) in worst.iter_mut().zip(ratios) {
+                if ratio < worst.0 {
+                    *worst = (ratio, text.name);
+                }
+            }
+            logarithms += ratios[1].ln();
+            rows += 1.0;
+        }
+        let mean = f64::exp(logarithms / rows);
+        println!(
+            "{}: over plain and over the best fixed length {worst:.3?}, of that in the mean {mean:.3}",
+            world.name
+        );
+        let (plain, fixed) = bounds(&world).busy;
+        broken.extend((worst[0].0 < plain || worst[1].0 < fixed).then_some((world.name, worst)));
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
 }

@@ -17,6 +17,8 @@ use crate::gguf::{Printable, printable};
 
 /// A config file is a few hundred bytes; whatever is larger than this is something else.
 const LONGEST_FILE: u64 = 1 << 20;
+/// The usual way to say "no file" in the systems that have it.
+const NO_FILE: &str = "/dev/null";
 /// Characters of a wrong value that a message repeats.
 const SHOWN_CHARACTERS: usize = 60;
 
@@ -95,6 +97,14 @@ fn read(path: &Path) -> Result<String, Problem> {
         let help = "correct or remove the file, or name another one with SLIPSTREAM_CONFIG";
         Problem::new(Kind::Usage, format!("reading the config file {}: {what}", shown(path)), help)
     };
+    // A pipe without a writer would be waited for.
+    match std::fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => return Err(failed("it is a directory".to_owned())),
+        Ok(metadata) if !metadata.is_file() && path != Path::new(NO_FILE) => {
+            return Err(failed("it is not a regular file".to_owned()));
+        }
+        _ => {}
+    }
     let mut bytes = Vec::new();
     let outcome =
         std::fs::File::open(path).and_then(|file| file.take(LONGEST_FILE + 1).read_to_end(&mut bytes));

@@ -8,7 +8,7 @@ use clap::parser::ValueSource;
 
 use super::file::ConfigFile;
 
-/// What gave a setting its value, the strongest first: the order of CLI.md.
+/// What gave a setting its value, the strongest first: the order of docs/NUMBERS.md.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
     /// The command line.

@@ -59,6 +59,7 @@ struct Differing<'a> {
 /// # Errors
 /// Whatever keeps it from being made. What it finds is no error, but has its exit code.
 pub fn run(args: &BenchArgs, machine: &Machine) -> Result<u8, Problem> {
+    super::bench::long_enough(args)?;
     let settings = resolve(args.positional.as_deref(), &args.shared, machine)?;
     let plan = Plan::new(args, &settings.sampling)?;
     if settings.engine.drafter == DrafterPlan::None {
@@ -81,7 +82,7 @@ pub fn run(args: &BenchArgs, machine: &Machine) -> Result<u8, Problem> {
         return Err(Problem::new(Kind::File, message, "look at its file with `slipstream inspect FILE`"));
     }
     let steps = plan.prompts.len() * (plan.samplings.len() * (1 + plan.settings.len()) + 1) + PLACES;
-    let style = ProgressStyle::with_template("checking {msg} {bar:30} {percent}% · {eta} left")
+    let style = ProgressStyle::with_template("checking {msg} {wide_bar} {percent}% · {eta} left")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
     let bar = ProgressBar::new(steps as u64).with_style(style);
     let mut check =

@@ -67,7 +67,7 @@ fn table(check: &Check<'_>, text: &mut String) {
     for (setting, _) in &check.plan.settings {
         let _ = write!(text, "{setting:>8}");
     }
-    let _ = writeln!(text, "{:>10}", "noise");
+    let _ = writeln!(text, "{:>15}", "largest noise");
     for prompt in &check.plan.prompts {
         let _ = write!(text, "{:<width$}", prompt.kind);
         for (setting, _) in &check.plan.settings {
@@ -79,8 +79,8 @@ fn table(check: &Check<'_>, text: &mut String) {
         }
         let noise = check.found.noise.iter().find(|(kind, _)| *kind == prompt.kind);
         let _ = match noise.and_then(|(_, noise)| Floor::over(&noise.places)) {
-            Some(floor) => writeln!(text, "{:>10.4}", floor.floor),
-            None => writeln!(text, "{:>10}", "-"),
+            Some(floor) => writeln!(text, "{:>15.4}", floor.largest),
+            None => writeln!(text, "{:>15}", "-"),
         };
     }
     // Equal texts prove nothing where nothing was guessed.

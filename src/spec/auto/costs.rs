@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::change::Change;
 use super::recent::Recent;
 
 /// Widest batch that is told apart: 16 guesses and the last token. A wider one counts as this wide.
@@ -15,7 +16,7 @@ const DEPTHS: [u32; 4] = [0, 2_048, 8_192, 32_768];
 /// Rounds that a width's time is the median of.
 const ROUNDS: usize = 9;
 
-/// Plain rounds that "plain" on screen is the median of, and the least it is shown from (MTP.md 6).
+/// Plain rounds that "plain" on screen is the median of, and the least it is shown from (docs/NUMBERS.md).
 pub const PLAIN_ROUNDS: usize = 32;
 
 /// Rounds by whose middle it is judged whether the whole machine has changed its pace.
@@ -25,14 +26,28 @@ const PACE_ROUNDS: usize = 5;
 /// changed (throttled, another program, on battery), and all widths alike: the whole table is scaled.
 const PACE_CHANGE: f64 = 1.2;
 
-/// Time of one more token in a batch, in plain rounds, before two widths are known. The middle of MTP.md 4.
+/// Single rounds by which it is judged how far times spread of themselves …
+const SPREAD_ROUNDS: usize = 17;
+
+/// … and how many times their middle deviation the pace must be off by, if that is more. Scaling by an accident costs
+/// more than it helps: widths that are measured often come back, and V(1) stays wrong.
+const PACE_SPREADS: f64 = 4.0;
+
+/// Time of one more token in a batch, in plain rounds, before two widths are known. The middle of what was measured (docs/POLICY.md 5).
 const FIRST_SLOPE: f64 = 0.3;
+
+/// Time that a change of width is taken to add at least, in plain rounds: what it is on the 26B here (5 of 530 ms). On
+/// the built-in pair it is half a plain round (0.37 of 0.68 ms).
+const LEAST_CHANGE: f64 = 0.01;
 
 /// Fewer rounds than this may all have been unlucky.
 pub const FEW: usize = 3;
 
 /// A plain round this much slower than a wider one is doubted; less is noise.
 const DOUBTFUL_PLAIN: f64 = 1.15;
+
+/// A batch that takes less than this many plain rounds hides no dear change of width.
+const CHEAP: f64 = 1.15;
 
 /// What is stored of the table, and read again at the next start: plain data.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -41,6 +56,8 @@ pub struct CostRecord {
     pub verify: Vec<VerifyCost>,
     /// Seconds per draft step, where any was made.
     pub draft_step: Option<f64>,
+    /// Seconds that a change of width adds to a batch: llama.cpp builds its graph anew. `None` where none was seen.
+    pub change: Option<f64>,
 }
 
 /// One cell of the table.
@@ -63,8 +80,15 @@ pub struct CostTable {
     step: Recent<ROUNDS>,
     plain: Recent<PLAIN_ROUNDS>,
     pace: Recent<PACE_ROUNDS>,
+    change: Change<{ WIDEST + 1 }>,
+    /// Rounds that stored times are the medians of, a few at most.
+    stored: [usize; WIDEST + 1],
+    /// Factors, at least 1, by which single rounds were off.
+    spread: Recent<SPREAD_ROUNDS>,
     depth: usize,
     relative: Relative,
+    /// Rounds were noted that `relative` does not know of.
+    is_stale: bool,
 }
 
 /// The table in plain rounds of now, every width filled in.
@@ -74,6 +98,8 @@ pub struct Relative {
     pub verify: [f64; WIDEST + 1],
     /// Time per draft step.
     pub step: f64,
+    /// Time that a change of width adds.
+    pub change: f64,
     /// The widest batch ever measured; wider ones are extrapolated.
     pub widest: usize,
 }
@@ -90,8 +116,12 @@ impl CostTable {
             step: Recent::default(),
             plain: Recent::default(),
             pace: Recent::default(),
+            change: Change::default(),
+            stored: [0; WIDEST + 1],
+            spread: Recent::default(),
             depth: 0,
-            relative: Relative { verify: [1.0; WIDEST + 1], step: 0.0, widest: 0 },
+            relative: Relative { verify: [1.0; WIDEST + 1], step: 0.0, change: LEAST_CHANGE, widest: 0 },
+            is_stale: false,
         };
         table.fill();
         table
@@ -99,13 +129,24 @@ impl CostTable {
 
     /// Adds a round of `width` tokens and `steps` draft steps.
     pub fn observe(&mut self, width: usize, verify: Duration, steps: usize, draft: Duration, context: u32) {
+        self.note(width, verify, steps, draft, context);
+        self.refresh();
+    }
+
+    /// As `observe`, but what follows from the round waits for `refresh`: a plain round changes little, and where it takes
+    /// a millisecond, working it out each time is felt.
+    pub fn note(&mut self, width: usize, verify: Duration, steps: usize, draft: Duration, context: u32) {
         let depth = DEPTHS.iter().rposition(|&from| context >= from).unwrap_or(0);
         let width = width.clamp(1, WIDEST);
         let (verify, draft) = (verify.as_secs_f64(), draft.as_secs_f64());
         self.depth = depth;
-        if usable(verify) {
-            if let Some(expected) = self.measured(width) {
-                self.pace.push(verify / expected);
+        // The pace is not judged by a round whose change nobody knows.
+        let judged = !self.change.is_change(width) || self.change.believed().is_some();
+        if let Some(verify) = self.change.observe(width, Some(verify).filter(|&time| usable(time))) {
+            if let Some(expected) = self.measured(width).filter(|_| judged) {
+                let ratio = verify / expected;
+                self.pace.push(ratio);
+                self.spread.push(ratio.max(1.0 / ratio));
                 self.follow_pace();
             }
             self.verify[depth][width].push(verify);
@@ -116,15 +157,25 @@ impl CostTable {
         if steps > 0 && usable(draft) {
             self.step.push(draft / steps as f64);
         }
-        self.fill();
+        self.is_stale = true;
+    }
+
+    /// Works out what follows from the rounds noted.
+    pub fn refresh(&mut self) {
+        if std::mem::take(&mut self.is_stale) {
+            self.fill();
+        }
     }
 
     fn follow_pace(&mut self) {
         let Some(pace) = self.pace.middle() else { return };
-        if self.pace.count() < PACE_ROUNDS || (1.0 / PACE_CHANGE..=PACE_CHANGE).contains(&pace) {
+        let spread = self.spread.middle().unwrap_or(1.0) - 1.0;
+        let usual = PACE_CHANGE.max(1.0 + PACE_SPREADS * spread);
+        if self.pace.count() < PACE_ROUNDS || (1.0 / usual..=usual).contains(&pace) {
             return;
         }
         self.verify.iter_mut().flatten().for_each(|recent| recent.scale(pace));
+        self.change.scale(pace);
         self.step.scale(pace);
         self.plain.scale(pace);
         self.pace.clear();
@@ -141,6 +192,18 @@ impl CostTable {
                 below.and_then(at).or_else(|| above.and_then(at))
             })
         })
+    }
+
+    /// Whether a width's time is known apart from what a change to it adds, or hardly more than plain in any case.
+    pub fn is_settled(&self, width: usize) -> bool {
+        let Some(measured) = self.measured(width) else { return false };
+        let cheap = self.measured(1).is_some_and(|plain| measured < CHEAP * plain);
+        cheap || self.change.is_settled(width) || self.change.believed().is_some()
+    }
+
+    /// Rounds measured at a width, here or before its time was stored.
+    pub fn rounds_with_stored(&self, width: usize) -> usize {
+        self.rounds(width).max(self.stored[width])
     }
 
     /// Rounds measured at a width, at any depth (the latest few only).
@@ -193,6 +256,7 @@ impl CostTable {
         }
         self.relative.verify[1] = 1.0;
         self.relative.step = self.step.middle().map_or(0.0, |step| step / plain);
+        self.relative.change = self.change.believed().map_or(0.0, |change| change / plain).max(LEAST_CHANGE);
         self.relative.widest = last;
     }
 
@@ -213,11 +277,11 @@ impl CostTable {
                 Some(VerifyCost { context, width: width as u32, seconds, rounds: rounds as u32 })
             })
         });
-        CostRecord { verify: cells.collect(), draft_step: self.step.middle() }
+        CostRecord { verify: cells.collect(), draft_step: self.step.middle(), change: self.change.believed() }
     }
 
-    /// Takes in what was stored; cells that make no sense are left out. A cell counts as one round: it is
-    /// outvoted by two of this machine's own, and no batch is padded on its word alone.
+    /// Takes in what was stored; cells that make no sense are left out. A cell counts as one round, which
+    /// two of this machine's own outvote, but batches are padded by its word.
     pub fn import(&mut self, record: &CostRecord) {
         for cell in &record.verify {
             let width = cell.width as usize;
@@ -226,9 +290,13 @@ impl CostTable {
             }
             let depth = DEPTHS.iter().rposition(|&from| cell.context >= from).unwrap_or(0);
             self.verify[depth][width].push(cell.seconds);
+            self.stored[width] = self.stored[width].max((cell.rounds as usize).min(FEW));
             if width == 1 {
                 (0..(cell.rounds as usize).min(PLAIN_ROUNDS)).for_each(|_| self.plain.push(cell.seconds));
             }
+        }
+        if let Some(change) = record.change.filter(|&change| usable(change)) {
+            self.change.import(change);
         }
         if let Some(step) = record.draft_step.filter(|&step| usable(step)) {
             (0..ROUNDS / 2).for_each(|_| self.step.push(step));
@@ -245,7 +313,7 @@ mod tests {
         Duration::from_secs_f64(time)
     }
 
-    /// A table of the 26B (MTP.md 4) without its width 3.
+    /// A table of the 26B (docs/POLICY.md 5) without its width 3.
     fn table() -> CostTable {
         let mut table = CostTable::new();
         for (width, time) in [(1, 0.07), (2, 0.1155), (4, 0.217)] {

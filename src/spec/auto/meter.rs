@@ -1,6 +1,6 @@
 //! What came of the latest rounds, in tokens and time.
 
-/// Rounds that "now" is measured over, and the least it is shown from (MTP.md 6).
+/// Rounds that "now" is measured over, and the least it is shown from (docs/NUMBERS.md).
 const WINDOW: usize = 32;
 
 /// Rounds the speculative rate remembers.

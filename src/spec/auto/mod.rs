@@ -19,6 +19,7 @@
 //! derivation, the constants with their units, and the simulations behind them.
 
 mod calibration;
+mod change;
 mod costs;
 mod meter;
 mod outlook;
@@ -54,8 +55,20 @@ const OPTIMISM: f64 = 1.05;
 /// A first measurement this far above the optimist's is tried once more: it may have been one slow round.
 const DOUBTFUL: f64 = 3.0;
 
-/// Time that a change of width adds to a round, in plain rounds: llama.cpp builds its graph anew.
-const CHANGE_OF_WIDTH: f64 = 0.01;
+/// Rounds that share the price of a change of width where the text seems to have changed: those after it are as wide.
+const STRETCH: f64 = 8.0;
+
+/// Weight of one stretch among those before it.
+const STRETCH_WEIGHT: f64 = 0.25;
+
+/// Plain rounds by which the price of changes may be off where it hangs on itself …
+const SETTLED: f64 = 0.01;
+
+/// … and how often it is worked out at most.
+const LOOKS: usize = 3;
+
+/// Rounds between two looks at everything known while parked and nothing is due: costs may have changed.
+const LOOK_INTERVAL: usize = 8;
 
 /// Rounds after which the rate of past speculative rounds is trusted.
 const RATE_ROUNDS: f64 = 4.0;
@@ -108,10 +121,19 @@ pub struct AutoLength {
     prospects: Prospects,
     purpose: Purpose,
     on: bool,
+    /// The last look found that speculation does not pay: until a peek or a test is due, rounds are plain.
+    parked: bool,
+    /// Rounds in a row that kept guesses after a peek lately, and those of the present stretch.
+    stretch: f64,
+    in_stretch: f64,
+    /// Rounds since everything known was brought together.
+    since_look: usize,
     /// Not even the drafter's surest guess would be kept: there is nothing to peek at, only to test.
     hopeless: bool,
     schedule: Schedule,
     last_width: usize,
+    /// The width that each batch would be decoded at now.
+    widths: [usize; WIDEST + 1],
     working: Earnings,
     window: Window,
 }
@@ -147,9 +169,14 @@ impl AutoLength {
             prospects,
             purpose: Purpose::Plain,
             on: false,
+            parked: false,
+            stretch: STRETCH,
+            in_stretch: 0.0,
+            since_look: 0,
             hopeless: false,
             schedule: Schedule::new(),
             last_width: 1,
+            widths: std::array::from_fn(|width| width),
             working: Earnings::default(),
             window: Window::new(),
         }
@@ -199,16 +226,16 @@ impl AutoLength {
         self.later = fresh.later;
         self.schedule.start_over();
         self.working = fresh.working;
-        (self.on, self.hopeless) = (false, false);
+        (self.on, self.parked, self.hopeless) = (false, false, false);
+        (self.stretch, self.in_stretch) = (fresh.stretch, fresh.in_stretch);
     }
 
     /// Brings everything known into one place for this round.
     fn look_ahead(&mut self, room: usize) {
-        let relative = self.costs.relative();
-        // What a batch takes at the width it would be decoded at.
-        for (time, width) in self.prospects.verify.iter_mut().zip(padded_widths(&self.costs, room + 1)) {
-            *time = relative.verify[width] + if width == self.last_width { 0.0 } else { CHANGE_OF_WIDTH };
-        }
+        self.costs.refresh();
+        let relative = *self.costs.relative();
+        self.widths = padded_widths(&self.costs, room + 1, self.last_width);
+        self.charge_alike(2.0 * relative.change / STRETCH);
         self.prospects.step = relative.step;
         self.prospects.acceptance = *self.calibration.bins();
         self.prospects.first = *self.first.shares();
@@ -219,10 +246,57 @@ impl AutoLength {
         self.prospects.rate = earned.unwrap_or(1.0).max(1.0);
     }
 
+    /// Sets what batches take at the width they would be decoded at, each with guesses paying this much for changes.
+    fn charge_alike(&mut self, change: f64) {
+        let verify = &self.costs.relative().verify;
+        for (time, &width) in self.prospects.verify.iter_mut().zip(&self.widths) {
+            *time = verify[width] + if width > 1 { change } else { 0.0 };
+        }
+    }
+
+    /// The same after the last batch, where guesses are kept this often. What the next round will have to pay to get
+    /// back is counted, too: a lone guess changes the width twice, and one among others saves two changes.
+    fn charge_here(&mut self, kept: f64) {
+        let relative = self.costs.relative();
+        for (time, &width) in self.prospects.verify.iter_mut().zip(&self.widths) {
+            let changes = match (self.last_width, width) {
+                (last, width) if width == last => 0.0,
+                (1, _) => 2.0 * (1.0 - kept),
+                (_, 1) => 2.0 * kept,
+                _ => 1.0,
+            };
+            *time = relative.verify[width] + changes * relative.change;
+        }
+    }
+
+    /// What a round of speculation is worth in the long run, and how often its guess is kept. Where a share q is kept,
+    /// the width changes 2 q (1 − q) times a round: each guess kept pays for 2 (1 − q) changes.
+    fn worth_of_working(&mut self) -> (f64, f64) {
+        let change = self.costs.relative().change;
+        let (mut worth, mut kept) = (0.0, 1.0);
+        // What it keeps depends on what changes cost, and this on what it keeps.
+        for look in 0..LOOKS {
+            self.charge_alike(2.0 * (1.0 - kept) * change);
+            let now = self.prospects.worth_of_a_guess(0, 1.0);
+            let settled = 2.0 * (now.1 - kept).abs() * change < SETTLED;
+            (worth, kept) = now;
+            if settled && look == 0 {
+                return now;
+            }
+            if settled {
+                break;
+            }
+        }
+        // Where changes are dear: a draft that is never cut changes nothing.
+        self.charge_alike(0.0);
+        let uncut = self.prospects.worth_of_the_best_length();
+        if uncut > worth { (uncut, 1.0) } else { (worth, kept) }
+    }
+
     /// The guesses of a batch worth exploring.
     fn worth_exploring(&self, room: usize) -> Option<usize> {
         let known = |width: usize| self.costs.measured(width).is_some();
-        if !known(2) {
+        if !self.costs.is_settled(2) {
             return None;
         }
         let mut narrower = 2;
@@ -244,10 +318,19 @@ impl AutoLength {
     /// What the next round is for, and its guesses at most.
     fn choose(&mut self, room: usize) -> (Purpose, usize) {
         let rate = self.working.rate().filter(|_| self.on);
-        let due = self.schedule.plain_is_due(rate) || self.costs.plain_is_doubtful();
+        let due =
+            self.schedule.plain_is_due(rate, self.costs.relative().change) || self.costs.plain_is_doubtful();
         if room == 0 || self.costs.measured(1).is_none() || due {
             return (Purpose::Plain, 0);
         }
+        // After a batch, all that the policy knows has to be fetched from memory again: 30 µs, 3 % of a plain round of the
+        // built-in pair. So it does not think where nothing can come of it.
+        let nothing_due = (self.hopeless || !self.schedule.peek_is_due()) && !self.schedule.test_is_due();
+        self.since_look += 1;
+        if self.parked && nothing_due && self.since_look < LOOK_INTERVAL {
+            return (Purpose::Plain, 0);
+        }
+        self.since_look = 0;
         self.look_ahead(room);
         let longest = self.prospects.longest;
         if self.schedule.is_learning() {
@@ -257,15 +340,20 @@ impl AutoLength {
             };
         }
         let rate = std::mem::replace(&mut self.prospects.rate, 1.0);
-        let worth = self.prospects.worth_of_a_guess(0, 1.0);
+        let change = self.costs.relative().change;
+        let (worth, kept) = self.worth_of_working();
         self.on = worth > if self.on { 0.0 } else { UNPARK_MARGIN };
+        self.parked = !self.on;
         if self.on {
             self.prospects.rate = rate;
+            self.charge_here(kept);
             return match self.worth_exploring(room) {
                 Some(guesses) => (Purpose::Explore, guesses),
                 None => (Purpose::Work, longest),
             };
         }
+        // A peek supposes that its guess is the first of as many as those before it were.
+        self.charge_alike(2.0 * change / self.stretch);
         self.hopeless =
             self.prospects.least_acceptance(0, 1.0) > self.prospects.acceptance[0][calibration::BINS - 1];
         if !self.hopeless && self.schedule.peek_is_due() {
@@ -306,11 +394,25 @@ impl AutoLength {
         }
     }
 
+    /// Learns how many rounds keep a guess once a peek has kept one.
+    fn follow_stretch(&mut self, kept: bool) {
+        if kept && self.purpose == Purpose::Work {
+            self.in_stretch = (self.in_stretch + 1.0).min(STRETCH);
+        } else if self.in_stretch > 0.0 {
+            self.stretch += (self.in_stretch - self.stretch) * STRETCH_WEIGHT;
+            self.in_stretch = 0.0;
+        }
+    }
+
     /// Sets the waiting times after a round; `plain` is what a batch of one was expected to take.
-    fn reschedule(&mut self, outcome: &RoundOutcome<'_>, plain: Option<f64>) {
+    fn reschedule(&mut self, outcome: &RoundOutcome<'_>, plain: Option<f64>, changed: bool) {
         if outcome.width == 1 {
             let ratio = plain.map_or(1.0, |plain| outcome.verify_time.as_secs_f64() / plain);
-            self.schedule.after_narrow(ratio, outcome.allowed == 0 && self.on);
+            let relative = self.costs.relative();
+            let ratio = if changed { ratio - relative.change } else { ratio };
+            let promise = 2.0 - relative.verify[2] - relative.step;
+            let on_purpose = outcome.allowed == 0 && self.on;
+            self.schedule.after_narrow(ratio, on_purpose, relative.change, promise);
         } else {
             self.schedule.after_wide();
         }
@@ -321,8 +423,9 @@ impl AutoLength {
         let (accepted, relative) = (outcome.accepted > 0, self.costs.relative());
         match self.purpose {
             Purpose::Test | Purpose::Explore => {
-                let cost = relative.verify[2] - 1.0 + relative.step;
-                self.schedule.after_test(outcome.tested, cost, accepted && self.hopeless);
+                let change = 2.0 * relative.change;
+                let cost = relative.verify[2] - 1.0 + relative.step + change;
+                self.schedule.after_test(outcome.tested, cost, change, accepted && self.hopeless);
             }
             Purpose::Work => self.schedule.after_work(accepted, relative.step),
             Purpose::Plain => {}
@@ -344,7 +447,7 @@ impl DraftPolicy for AutoLength {
             Purpose::Test | Purpose::Explore => 0.0,
             // The first guess of a working round was decided on when the round was.
             Purpose::Work
-                if !draft.is_empty() && self.prospects.worth_of_a_guess(draft.len(), chance) <= 0.0 =>
+                if !draft.is_empty() && self.prospects.worth_of_a_guess(draft.len(), chance).0 <= 0.0 =>
             {
                 return None;
             }
@@ -356,7 +459,8 @@ impl DraftPolicy for AutoLength {
     }
 
     fn batch_width(&self, guesses: usize, widest: usize) -> usize {
-        padded_widths(&self.costs, widest).get(guesses + 1).copied().unwrap_or(guesses + 1)
+        let bare = guesses + 1;
+        self.widths.get(bare).copied().filter(|&width| width <= widest).unwrap_or(bare)
     }
 
     fn observe(&mut self, outcome: &RoundOutcome<'_>) {
@@ -365,15 +469,23 @@ impl DraftPolicy for AutoLength {
         let cut = if guesses < outcome.allowed { self.floor(outcome.guesses) } else { None };
         let steps = guesses + usize::from(cut.is_some());
         let plain = self.costs.measured(1);
-        self.costs.observe(outcome.width, outcome.verify_time, steps, outcome.draft_time, outcome.context);
-        self.learn_from_guesses(outcome, cut);
-        self.reschedule(outcome, plain);
-        self.last_width = outcome.width;
+        let (width, verify, draft) = (outcome.width, outcome.verify_time, outcome.draft_time);
+        if outcome.allowed == 0 {
+            self.costs.note(width, verify, steps, draft, outcome.context);
+        } else {
+            self.costs.observe(width, verify, steps, draft, outcome.context);
+            self.learn_from_guesses(outcome, cut);
+        }
+        let changed = std::mem::replace(&mut self.last_width, outcome.width) != outcome.width;
+        self.reschedule(outcome, plain, changed);
+        self.follow_stretch(guesses > 0);
         let tokens = outcome.accepted as f64 + 1.0;
         self.window.push(tokens, outcome.draft_time.as_secs_f64() + outcome.verify_time.as_secs_f64());
         if self.purpose == Purpose::Work && outcome.allowed > 0 {
             let relative = self.costs.relative();
-            let time = relative.verify[outcome.width.min(WIDEST)] + steps as f64 * relative.step;
+            let time = relative.verify[outcome.width.min(WIDEST)]
+                + steps as f64 * relative.step
+                + if changed { relative.change } else { 0.0 };
             self.working.add(tokens, time, guesses as f64);
         }
     }

@@ -81,3 +81,48 @@ impl Places {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HALF: [f64; BINS] = [0.5; BINS];
+
+    #[test]
+    fn a_place_is_known_by_its_contrast_to_the_others() {
+        let mut places = Places::default();
+        assert_eq!(places.corrections(&HALF), [1.0; PLACES]);
+        for _ in 0..12 {
+            places.observe(0, 3, true);
+        }
+        // All that was tested was right: that is the bins' business.
+        assert_eq!(places.corrections(&HALF), [1.0; PLACES]);
+        for _ in 0..12 {
+            places.observe(1, 3, false);
+        }
+        let [first, second, third, later] = places.corrections(&HALF);
+        assert!(first > 5.0 && second < 0.2, "{first} {second}");
+        assert!(third == second && later == second, "not tested: like the one before");
+    }
+
+    #[test]
+    fn what_the_bins_explain_is_not_blamed_on_the_place() {
+        let mut places = Places::default();
+        let mut bins = HALF;
+        (bins[0], bins[8]) = (0.1, 0.9);
+        for test in 0..40 {
+            places.observe(0, 8, test % 10 != 0);
+            places.observe(1, 0, test % 10 == 0);
+        }
+        for factor in places.corrections(&bins) {
+            assert!((factor - 1.0).abs() < 0.05, "{factor}");
+        }
+    }
+
+    #[test]
+    fn odds_are_corrected_within_their_bounds() {
+        assert_eq!(corrected(0.5, 1.0), 0.5);
+        assert!((corrected(0.5, 3.0) - 0.75).abs() < 1e-12);
+        assert_eq!((corrected(0.0, 9.0), corrected(1.0, 0.01)), (0.0, 1.0));
+    }
+}

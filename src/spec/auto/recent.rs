@@ -32,6 +32,13 @@ impl<const N: usize> Recent<N> {
         (self.count > 0).then_some(self.middle)
     }
 
+    /// The value that so many others are not above.
+    pub fn lowest(&self, place: usize) -> Option<f64> {
+        let mut sorted = self.values;
+        let sorted = &mut sorted[..self.count];
+        (place < self.count).then(|| *sorted.select_nth_unstable_by(place, f64::total_cmp).1)
+    }
+
     pub fn count(&self) -> usize {
         self.count
     }
@@ -60,6 +67,7 @@ mod tests {
             recent.push(value);
             assert_eq!(recent.middle(), Some(middle));
         }
+        assert_eq!((recent.lowest(0), recent.lowest(4), recent.lowest(5)), (Some(1.0), Some(900.0), None));
         recent.scale(2.0);
         assert_eq!((recent.middle(), recent.count()), (Some(2.2), 5));
         recent.clear();

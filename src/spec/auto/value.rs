@@ -63,10 +63,10 @@ impl Prospects {
     }
 
     /// What making one more guess is worth, in tokens, over ending the draft with the `guesses` held, which are all
-    /// right with probability `chance`. The guess may turn out to be cut.
-    pub fn worth_of_a_guess(&self, guesses: usize, chance: f64) -> f64 {
+    /// right with probability `chance`, and how often it would be kept: it may turn out to be cut.
+    pub fn worth_of_a_guess(&self, guesses: usize, chance: f64) -> (f64, f64) {
         if guesses >= self.longest {
-            return f64::NEG_INFINITY;
+            return (f64::NEG_INFINITY, 0.0);
         }
         let shares = if guesses == 0 { &self.first } else { &self.later };
         let extra = self.time(guesses + 1) - self.time(guesses);
@@ -79,8 +79,12 @@ impl Prospects {
                 *kept = if worth > *kept { worth } else { *kept };
             }
         }
-        let worth: f64 = shares.iter().zip(kept).map(|(share, kept)| share * kept).sum();
-        worth - self.rate * self.step
+        let (mut worth, mut often) = (0.0, 0.0);
+        for (share, kept) in shares.iter().zip(kept) {
+            worth += share * kept;
+            often += if kept > 0.0 { *share } else { 0.0 };
+        }
+        (worth - self.rate * self.step, often)
     }
 
     /// The least acceptance from which on the next guess, now made, is worth its place in the batch.
@@ -90,6 +94,12 @@ impl Prospects {
             .map(|(tokens, time)| self.rate * (extra + time) / (chance * (1.0 + tokens)).max(1e-9))
             .fold(f64::INFINITY, f64::min)
             .max(0.0)
+    }
+
+    /// Tokens a round that the best length above 0 brings beyond plain, kept to without regard to what the guesses say.
+    pub fn worth_of_the_best_length(&self) -> f64 {
+        let ends = self.ends(0).skip(1).map(|(tokens, time)| tokens - self.rate * time);
+        ends.fold(f64::NEG_INFINITY, f64::max)
     }
 
     /// Tokens per plain round of the best length above 0, kept to without regard to what the guesses say.
@@ -113,7 +123,7 @@ impl Prospects {
 mod tests {
     use super::*;
 
-    /// All guesses accepted with the same probability, on the 26B (MTP.md 4).
+    /// All guesses accepted with the same probability, on the 26B (docs/POLICY.md 5).
     fn prospects(acceptance: f64) -> Prospects {
         let mut shares = [0.0; BINS];
         shares[0] = 1.0;
@@ -135,11 +145,15 @@ mod tests {
     #[test]
     fn a_guess_is_worth_its_token_less_its_time() {
         // 0.9 tokens for 0.65 + 0.1 plain rounds.
-        assert!((prospects(0.9).worth_of_a_guess(0, 1.0) - 0.15).abs() < 0.02);
+        assert!((prospects(0.9).worth_of_a_guess(0, 1.0).0 - 0.15).abs() < 0.02);
         // A guess that would be cut costs its step only.
-        assert!((prospects(0.3).worth_of_a_guess(0, 1.0) + 0.1).abs() < 1e-9);
+        assert!((prospects(0.3).worth_of_a_guess(0, 1.0).0 + 0.1).abs() < 1e-9);
+        assert_eq!(
+            (prospects(0.9).worth_of_a_guess(0, 1.0).1, prospects(0.3).worth_of_a_guess(0, 1.0).1),
+            (1.0, 0.0)
+        );
         // No room for another.
-        assert!(prospects(0.9).worth_of_a_guess(3, 1.0) < -1e9);
+        assert!(prospects(0.9).worth_of_a_guess(3, 1.0).0 < -1e9);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The numbers: as lines, for the panel and for `/stats`, and in words, for `/why`. Definitions: MTP.md 6.
+//! The numbers: as lines, for the panel and for `/stats`, and in words, for `/why`. Definitions: docs/NUMBERS.md.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
