@@ -113,7 +113,13 @@ fn resolve_with(
         Problem::new(Kind::Usage, message, "leave it out for `auto`")
     })?;
     let stored = match use_tuned {
-        true => tuned::find(&chosen.target.path, &chosen.plan, gpu_layers, machine),
+        true => tuned::find(
+            &chosen.target.path,
+            &chosen.plan,
+            gpu_layers,
+            model.kernels == KernelsArg::On,
+            machine,
+        ),
         false => None,
     };
     let computing = computing(model, chosen.drafter.as_ref(), stored, &mut origins, machine);

@@ -33,9 +33,10 @@ const WIDTHS: [u32; 9] = [1, 2, 3, 4, 5, 6, 7, 8, 16];
 pub fn run(args: &TuneArgs, machine: &Machine) -> Result<u8, Problem> {
     let settings = resolve_untuned(args.positional.as_deref(), &args.shared, machine)?;
     let engine = &settings.engine;
-    let key = tuned::key(&engine.model, &engine.drafter, engine.gpu_layers, machine).map_err(|error| {
-        Problem::new(Kind::File, format!("reading {} failed: {error}", engine.model.display()), "")
-    })?;
+    let key = tuned::key(&engine.model, &engine.drafter, engine.gpu_layers, engine.kernels, machine)
+        .map_err(|error| {
+            Problem::new(Kind::File, format!("reading {} failed: {error}", engine.model.display()), "")
+        })?;
     let types = if args.try_kv_types { vec![KvType::F16, KvType::Q8_0] } else { vec![engine.kv_type] };
     let mut best: Option<Measured> = None;
     for kv_type in types {

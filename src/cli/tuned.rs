@@ -37,6 +37,7 @@ pub fn key(
     target: &Path,
     drafter: &DrafterPlan,
     gpu_layers: Option<u32>,
+    kernels: bool,
     machine: &Machine,
 ) -> io::Result<Key> {
     let drafter = match drafter {
@@ -53,7 +54,12 @@ pub fn key(
             "{processor}, {} of {} cores, GPU layers: {layers}",
             machine.physical_cores, machine.logical_cores
         ),
-        build: format!("slipstream {} · {}", env!("CARGO_PKG_VERSION"), build_info()),
+        build: format!(
+            "slipstream {} · {} · kernels {}",
+            env!("CARGO_PKG_VERSION"),
+            build_info(),
+            if kernels { "on" } else { "off" }
+        ),
     })
 }
 
@@ -64,11 +70,12 @@ pub fn find(
     target: &Path,
     drafter: &DrafterPlan,
     gpu_layers: Option<u32>,
+    kernels: bool,
     machine: &Machine,
 ) -> Option<Tuned> {
     // Nobody who has never tuned pays for hashing.
     let _some = fs::read_dir(folder()?).ok()?.next()?;
-    let key = key(target, drafter, gpu_layers, machine).ok()?;
+    let key = key(target, drafter, gpu_layers, kernels, machine).ok()?;
     let path = file(&key)?;
     let found = match fs::metadata(&path) {
         Err(_) => return None,
