@@ -24,11 +24,11 @@ pub trait Pool {
 pub struct Product {
     /// The first matrix.
     pub weights: *const u8,
-    /// Single-precision rows: [token][slot][columns].
+    /// Single-precision rows: token × slot × column.
     pub activations: *const u8,
-    /// `i32` numbers of the experts of each token, [token][choice]; null where one matrix serves all rows.
+    /// `i32` numbers of the experts of each token, token × choice; null where one matrix serves all rows.
     pub choice: *const u8,
-    /// Single-precision results: [token][choice][rows].
+    /// Single-precision results: token × choice × row.
     pub output: *mut u8,
     /// Columns of a matrix.
     pub columns: usize,
