@@ -7,15 +7,15 @@ use super::args::BenchArgs;
 use super::conversation::Conversation;
 use super::kinds::{self, Prompt};
 use super::machine::{self, Machine};
-use super::printer;
 use super::settings::{Settings, resolve};
+use super::{printer, run};
 use crate::bench::{self, Row, Run, Setting, Spread, Turn};
 use crate::engine::{DrafterPlan, LONGEST_DRAFT};
 use crate::error::{Kind, Problem};
 use crate::event::{Reply, StopReason};
 use crate::experiment::Experiment;
 use crate::llama::build_info;
-use crate::request::{self, DraftLength, Message, Request, Role, Speculation};
+use crate::request::{DraftLength, Request, Speculation};
 use crate::token::TokenId;
 
 /// Tokens of a reply where nothing is asked for: several times what the policy needs to learn, and a minute of a large
@@ -175,23 +175,11 @@ impl Session<'_> {
         self.conversation.speculate(speculation(turn.setting, self.settings));
         let reply = &self.args.shared.reply;
         let text = self.prompts[turn.kind].text.clone();
-        let prompt = if self.args.raw {
-            request::Prompt::Raw(text)
-        } else {
-            let system = reply.system.iter().map(|text| Message { role: Role::System, text: text.clone() });
-            let messages = system.chain([Message { role: Role::User, text }]).collect();
-            request::Prompt::Chat { messages, thinking: reply.think }
-        };
         let mut sampling = self.settings.sampling.clone();
         sampling.seed = sampling.seed.wrapping_add(turn.repeat as u64);
         // Every reply has the same length, so that speeds can be compared: the model may not end its turn.
-        let request = Request {
-            prompt,
-            sampling,
-            max_tokens: Some(tokens),
-            stop: reply.stop.clone(),
-            ignore_end_of_turn: true,
-        };
+        let request = run::request(reply, self.args.raw, text, sampling);
+        let request = Request { max_tokens: Some(tokens), ignore_end_of_turn: true, ..request };
         self.conversation.ask(request).map_err(|problem| Problem {
             message: format!("{}: {}", self.prompts[turn.kind].kind, problem.message),
             ..problem

@@ -135,6 +135,18 @@ impl Target for FakeTarget {
     }
 }
 
+/// Habits that a drafter has from its first draft to its last.
+pub const LASTING_HABITS: [Habit; 8] = [
+    Habit::Perfect,
+    Habit::Noisy(2.0),
+    Habit::Inverted,
+    Habit::Constant(17),
+    Habit::Uniform,
+    Habit::EndOfTurn,
+    Habit::NotANumber,
+    Habit::Silent,
+];
+
 /// How a scripted drafter makes its guesses.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Habit {

@@ -74,6 +74,12 @@ fn check(trial: &Trial, what: &str) {
     }
 }
 
+/// One matrix for as many rows of activations as there are.
+fn dense<'a>(weights: &'a [u8], activations: &'a [f32], columns: usize, rows: usize) -> Trial<'a> {
+    let slots = activations.len() / columns;
+    Trial { weights, activations, choice: &[], columns, rows, experts: 1, slots, tokens: 1, threads: 1 }
+}
+
 #[test]
 fn a_row_of_a_batch_has_the_bits_of_the_row_alone() {
     Backend::start(None).expect("llama.cpp starts");
@@ -82,17 +88,7 @@ fn a_row_of_a_batch_has_the_bits_of_the_row_alone() {
         let weights = weights(&mut numbers, columns * rows / 32);
         for batch in [2, 3, 4, 7, 8, 9, 16] {
             let activations: Vec<f32> = (0..columns * batch).map(|_| numbers.real() * 4.0).collect();
-            let trial = Trial {
-                weights: &weights,
-                activations: &activations,
-                choice: &[],
-                columns,
-                rows,
-                experts: 1,
-                slots: batch,
-                tokens: 1,
-                threads: 1,
-            };
+            let trial = dense(&weights, &activations, columns, rows);
             check(&trial, &format!("{columns} columns, {rows} rows, batch {batch}"));
         }
     }
@@ -124,17 +120,7 @@ fn odd_numbers_come_out_as_llama_cpp_leaves_them() {
     activations[7 * columns..].fill(1e-12);
     activations[5 * columns..6 * columns].fill(0.0);
     activations[5 * columns + 40] = f32::NAN;
-    let trial = Trial {
-        weights: &weights,
-        activations: &activations,
-        choice: &[],
-        columns,
-        rows,
-        experts: 1,
-        slots: batch,
-        tokens: 1,
-        threads: 1,
-    };
+    let trial = dense(&weights, &activations, columns, rows);
     check(&trial, "odd numbers");
 }
 

@@ -8,7 +8,7 @@ use slipstream::spec::{
 };
 use slipstream::token::TokenId;
 
-use crate::fakes::{FakeDrafter, Habit, Script, Task};
+use crate::fakes::{FakeDrafter, Habit, LASTING_HABITS, Script, Task};
 
 use super::play::{Played, Scene};
 use super::texts::{CODE_THEN_NOISE, NOISE_THEN_CODE, STATIONARY, Text};
@@ -128,17 +128,7 @@ fn hostile_drafters_change_no_text_and_are_parked() {
     let settings = SamplingSettings { seed: 11, ..SamplingSettings::default() };
     let task = Task { max_tokens: 400, ..Task::new(script, settings) };
     let (plain, _) = task.plain();
-    let habits = [
-        Habit::Perfect,
-        Habit::Noisy(2.0),
-        Habit::Inverted,
-        Habit::Constant(17),
-        Habit::Uniform,
-        Habit::EndOfTurn,
-        Habit::NotANumber,
-        Habit::Silent,
-    ];
-    for habit in habits {
+    for habit in LASTING_HABITS {
         let mut drafter = FakeDrafter::new(habit, script);
         let drafter: &mut dyn Drafter = &mut drafter;
         let written = task.speculative(Some(drafter), &mut AutoLength::new());

@@ -6,7 +6,7 @@ use slipstream::request::SamplingSettings;
 use slipstream::spec::{AutoLength, DraftPolicy, Guess, RoundOutcome};
 use slipstream::token::TokenId;
 
-use crate::fakes::{End, FakeClock, FakeDrafter, Habit, Script, Task};
+use crate::fakes::{End, FakeClock, FakeDrafter, Habit, LASTING_HABITS, Script, Task};
 
 use super::texts::STATIONARY;
 use super::worlds::{WORLDS, World};
@@ -14,18 +14,6 @@ use super::{bounds, scene};
 
 const CLOCKS: [FakeClock; 5] =
     [FakeClock::Steady, FakeClock::Stopped, FakeClock::SetBack, FakeClock::Suspended, FakeClock::Endless];
-
-const HABITS: [Habit; 9] = [
-    Habit::Perfect,
-    Habit::Noisy(2.0),
-    Habit::Inverted,
-    Habit::Constant(17),
-    Habit::Uniform,
-    Habit::EndOfTurn,
-    Habit::NotANumber,
-    Habit::Silent,
-    Habit::FailsAt(3),
-];
 
 /// Text without an end, and text with many.
 const SCRIPTS: [Script; 2] =
@@ -35,7 +23,7 @@ const SCRIPTS: [Script; 2] =
 fn no_clock_and_no_drafter_changes_the_text_or_hangs() {
     for script in SCRIPTS {
         for clock in CLOCKS {
-            for habit in HABITS {
+            for habit in LASTING_HABITS.into_iter().chain([Habit::FailsAt(3)]) {
                 // One policy over several replies, as in a chat.
                 let mut policy = AutoLength::new();
                 for seed in 0..4 {
