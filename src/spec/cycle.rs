@@ -121,7 +121,7 @@ impl Cycle {
         text: &mut Vec<TokenId>,
         room: Room,
     ) -> Result<Round, T::Error> {
-        debug_assert!(room.allows_a_round(), "no round fits into {room:?}");
+        assert!(room.allows_a_round(), "no round fits into {room:?}");
         let Players { target, mut drafter, policy, is_stop, clock } = players;
         let before = text.len();
         let last = *text.last().expect("a round continues a text of at least one token");
@@ -142,7 +142,7 @@ impl Cycle {
         self.tokens.clear();
         self.tokens.extend(self.guesses.iter().map(|guess| guess.token));
         let unpadded = 1 + self.tokens.len();
-        debug_assert!(unpadded <= room.widest_batch());
+        assert!(unpadded <= room.widest_batch());
         let width = policy.batch_width(self.tokens.len(), room.widest_batch());
         let width = width.min(room.widest_batch()).max(unpadded);
         target.verify(last, &self.tokens, width - unpadded)?;
@@ -150,8 +150,8 @@ impl Cycle {
         // 4
         let rows = &*target;
         let verdict = verify(&mut self.sampler, text, &self.guesses, |index| rows.row(index), is_stop);
-        debug_assert_eq!(text.len(), before + verdict.emitted.len());
-        debug_assert!(!verdict.emitted.is_empty() && verdict.emitted.len() <= room.tokens);
+        assert_eq!(text.len(), before + verdict.emitted.len());
+        assert!(!verdict.emitted.is_empty() && verdict.emitted.len() <= room.tokens);
 
         // 5
         if let Err(error) = target.keep(verdict.kept()) {

@@ -112,7 +112,7 @@ impl Lookup {
     /// Adds what is new in `text`. What it shares with the text seen before must be the same (else: `rewind`).
     fn extend(&mut self, text: &[TokenId]) {
         self.shrink(text.len());
-        debug_assert!(text.starts_with(&self.text), "the text changed without a rewind");
+        assert!(text.starts_with(&self.text), "the text changed without a rewind");
         for &token in &text[self.text.len()..] {
             let place = self.text.len();
             self.text.push(token);

@@ -65,8 +65,8 @@ pub fn verify<'row>(
             break;
         }
     }
-    debug_assert!(verdict.accepted <= verdict.tested && verdict.tested <= verdict.accepted + 1);
-    debug_assert!(verdict.tested <= guesses.len());
+    assert!(verdict.accepted <= verdict.tested && verdict.tested <= verdict.accepted + 1);
+    assert!(verdict.tested <= guesses.len());
     verdict
 }
 
