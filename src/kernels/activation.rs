@@ -14,20 +14,23 @@ const IMPOSSIBLE: i8 = -128;
 pub struct ActivationBlock {
     /// What a quantized step is worth; went through half precision, as in llama.cpp.
     pub scale: f32,
-    /// −4 · the sum of the values. The kernels multiply nibbles of 0..15 that stand for −8..7, and keep two partial sums:
-    /// each starts here, and the 8 too many of every nibble are taken off.
+    /// −8 · the sum of the values. The kernels multiply nibbles of 0..15 that stand for −8..7: a sum that starts here has the 8
+    /// too many of every nibble taken off.
     pub correction: i32,
     /// The values.
     pub values: [i8; BLOCK],
 }
 
 impl ActivationBlock {
-    /// Eight neighbouring values in the bytes of one number, the first lowest.
+    /// Of zeros.
+    pub const ZERO: ActivationBlock = ActivationBlock { scale: 0.0, correction: 0, values: [0; BLOCK] };
+
+    /// Four neighbouring values in the bytes of each number, the first lowest.
     #[inline]
     #[must_use]
-    pub fn eight(&self, number: usize) -> i64 {
-        let eight = self.values.as_chunks::<8>().0[number];
-        i64::from_le_bytes(eight.map(i8::cast_unsigned))
+    pub fn fours(&self) -> [i32; BLOCK / 4] {
+        let fours = self.values.as_chunks::<4>().0;
+        std::array::from_fn(|number| i32::from_le_bytes(fours[number].map(i8::cast_unsigned)))
     }
 }
 
@@ -38,11 +41,11 @@ impl ActivationBlock {
 pub fn quantize(row: &[f32], blocks: &mut [ActivationBlock]) -> bool {
     assert_eq!(row.len(), blocks.len() * BLOCK, "a row and its blocks");
     let mut irregular = false;
-    for (values, block) in row.chunks_exact(BLOCK).zip(blocks) {
+    for (values, block) in row.as_chunks::<BLOCK>().0.iter().zip(blocks) {
         // Eight running maxima that meet pairwise; of a NaN and a number the second stays: the order of llama.cpp's vectors counts
         // once a NaN is among them.
         let mut lanes: [f32; 8] = std::array::from_fn(|lane| values[lane].abs());
-        for eight in values.chunks_exact(8).skip(1) {
+        for eight in values.as_chunks::<8>().0.iter().skip(1) {
             for (lane, value) in lanes.iter_mut().zip(eight) {
                 *lane = maximum(*lane, value.abs());
             }
@@ -58,9 +61,24 @@ pub fn quantize(row: &[f32], blocks: &mut [ActivationBlock]) -> bool {
             sum += i32::from(*quantized);
         }
         block.scale = half::to_single(half::from_single(largest / 127.0));
-        block.correction = -4 * sum;
+        block.correction = -8 * sum;
     }
     irregular
+}
+
+/// [`quantize`] as a [`Quantize`](super::kernel::Quantize).
+///
+/// # Safety
+/// `place` has room for the row's blocks.
+pub unsafe fn quantize_at(row: &[f32], place: *mut u8) -> bool {
+    let blocks = row.len() / BLOCK;
+    let place = place.cast::<ActivationBlock>();
+    // SAFETY: the caller's promise; zeroed bytes are blocks.
+    let blocks = unsafe {
+        place.write_bytes(0, blocks);
+        std::slice::from_raw_parts_mut(place, blocks)
+    };
+    quantize(row, blocks)
 }
 
 /// x86's `maxps`: the second where one of them is NaN.
@@ -82,26 +100,24 @@ fn step(value: f32) -> i8 {
 mod tests {
     use super::{ActivationBlock, quantize};
 
-    const EMPTY: ActivationBlock = ActivationBlock { scale: 0.0, correction: 0, values: [0; 32] };
-
     #[test]
     fn the_largest_value_becomes_127_and_ties_go_to_even() {
         let mut row = [0.0; 32];
         row[3] = -127.0;
         row[4] = 2.5;
         row[5] = 3.5;
-        let mut block = [EMPTY];
+        let mut block = [ActivationBlock::ZERO];
         assert!(!quantize(&row, &mut block));
         assert_eq!(block[0].scale, 1.0);
         assert_eq!(&block[0].values[3..6], &[-127, 2, 4]);
-        assert_eq!(block[0].correction, 4 * 121);
+        assert_eq!(block[0].correction, 8 * 121);
     }
 
     #[test]
     fn nothing_is_zero_and_what_is_no_number_is_told() {
-        let mut block = [EMPTY];
+        let mut block = [ActivationBlock::ZERO];
         assert!(!quantize(&[0.0; 32], &mut block));
-        assert_eq!(block[0], EMPTY);
+        assert_eq!(block[0], ActivationBlock::ZERO);
         let mut row = [1.0; 32];
         row[9] = f32::NAN;
         assert!(quantize(&row, &mut block));

@@ -1,7 +1,5 @@
 //! Which kernels this processor can run.
 
-use super::q4_0::{self, Strip};
-
 /// The instructions a kernel is written in; slowest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
@@ -12,7 +10,7 @@ pub enum InstructionSet {
     Avx2,
     /// AVX-VNNI beside those.
     AvxVnni,
-    /// AVX-512 F, BW and VNNI.
+    /// AVX-512 F, BW, VL and VNNI.
     Avx512Vnni,
 }
 
@@ -41,6 +39,7 @@ impl InstructionSet {
                 Self::Avx512Vnni => {
                     base && is_x86_feature_detected!("avx512f")
                         && is_x86_feature_detected!("avx512bw")
+                        && is_x86_feature_detected!("avx512vl")
                         && is_x86_feature_detected!("avx512vnni")
                 }
             }
@@ -48,23 +47,6 @@ impl InstructionSet {
         #[cfg(not(target_arch = "x86_64"))]
         {
             self == Self::Reference
-        }
-    }
-
-    /// Its kernel; to be called where it [is supported](Self::is_supported) only.
-    #[must_use]
-    pub fn strip(self) -> Strip {
-        #[cfg(target_arch = "x86_64")]
-        match self {
-            Self::Reference => q4_0::reference,
-            Self::Avx2 => super::avx2::strip,
-            Self::AvxVnni => super::avx_vnni::strip,
-            Self::Avx512Vnni => super::avx512::strip,
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        {
-            let _ = self;
-            q4_0::reference
         }
     }
 

@@ -9,14 +9,9 @@
 #![allow(unsafe_code)]
 
 mod activation;
-#[cfg(target_arch = "x86_64")]
-mod avx2;
-#[cfg(target_arch = "x86_64")]
-mod avx512;
-#[cfg(target_arch = "x86_64")]
-mod avx_vnni;
 mod half;
 mod instructions;
+mod kernel;
 mod product;
 mod q4_0;
 #[cfg(test)]
@@ -24,5 +19,5 @@ mod tests;
 
 pub use activation::{ActivationBlock, BLOCK, quantize};
 pub use instructions::InstructionSet;
+pub use kernel::{Batch, Kernel, Strip, WIDEST, Weights};
 pub use product::{Pool, Product, multiply, work_bytes};
-pub use q4_0::{Batch, GROUP, Strip, WIDEST, WeightBlock};

@@ -1,13 +1,16 @@
 //! One product over all threads: quantize, sort the rows by expert, take strips from one common counter.
 
+use std::ops::Range;
 use std::slice;
 
-use super::activation::{self, ActivationBlock, BLOCK};
-use super::instructions::InstructionSet;
-use super::q4_0::{self, Batch, GROUP, WIDEST, WeightBlock};
+use super::kernel::{Batch, Kernel, WIDEST};
 
-/// Most rows of weights in a strip: with 4,000 columns 140 KiB, which stay in the second cache for a second pass.
+/// Most rows of weights in a strip: with 4,000 columns of four bits 140 KiB, which stay in the second cache for a second
+/// pass.
 const LONGEST_STRIP: usize = 64;
+
+/// Bytes that rows of activations are aligned to: what a processor fetches at once.
+const LINE: usize = 64;
 
 /// The threads that work on one product together.
 pub trait Pool {
@@ -66,9 +69,11 @@ pub struct Product {
     pub work_size: usize,
 }
 
-/// Where things lie in the work memory: quantized rows, each with a mark behind it, then the lists.
+/// Where things lie in the work memory: quantized rows, each with a mark for each of its parts behind it, then the lists.
 struct Layout {
     row: usize,
+    /// Offset of the marks in a row.
+    marks: usize,
     /// Offsets into `entries`, one more than experts.
     starts: usize,
     /// Experts with at least one row, their number first.
@@ -79,31 +84,37 @@ struct Layout {
 }
 
 impl Layout {
-    fn of(product: &Product) -> Layout {
-        let row = product.columns / BLOCK * size_of::<ActivationBlock>() + 8;
+    fn of(product: &Product, kernel: &Kernel) -> Layout {
+        let marks = product.columns / kernel.columns * kernel.activation_bytes;
+        let row = (marks + parts(product)).next_multiple_of(LINE);
         let starts = row * product.slots * product.tokens;
         let active = starts + 4 * (product.experts + 1);
         let entries = active + 4 * (product.experts + 1);
-        Layout { row, starts, active, entries, end: entries + 8 * product.chosen * product.tokens }
+        Layout { row, marks, starts, active, entries, end: entries + 8 * product.chosen * product.tokens }
     }
+}
+
+/// Parts into which a row of activations is cut, so that every thread has something to quantize.
+fn parts(product: &Product) -> usize {
+    product.threads.div_ceil(product.slots * product.tokens)
 }
 
 /// Bytes of work memory the product needs; reads sizes only.
 #[must_use]
-pub fn work_bytes(product: &Product) -> usize {
-    Layout::of(product).end
+pub fn work_bytes(product: &Product, kernel: &Kernel) -> usize {
+    Layout::of(product, kernel).end
 }
 
 /// Computes this thread's part. Returns false, on all threads alike and before any barrier, for what it does not do.
 ///
 /// # Safety
 /// All pointers and strides describe live memory; `output` and `work` are shared with the other threads of this product
-/// only, which are as many as it says; the weights are [`WeightBlock`]s; `set` is supported.
-pub unsafe fn multiply(product: &Product, set: InstructionSet, pool: &impl Pool) -> bool {
-    let layout = Layout::of(product);
-    let fits = product.columns.is_multiple_of(BLOCK)
+/// only, which are as many as it says; the weights lie as the kernel wants them; the processor has its instructions.
+pub unsafe fn multiply(product: &Product, kernel: &Kernel, pool: &impl Pool) -> bool {
+    let layout = Layout::of(product, kernel);
+    let fits = product.columns.is_multiple_of(kernel.columns)
         && product.columns > 0
-        && product.rows.is_multiple_of(GROUP)
+        && product.rows.is_multiple_of(kernel.group)
         && layout.end <= product.work_size
         && product.work.addr().is_multiple_of(8)
         && product.activations.addr().is_multiple_of(4);
@@ -111,9 +122,9 @@ pub unsafe fn multiply(product: &Product, set: InstructionSet, pool: &impl Pool)
     if !fits || !unsafe { choices_exist(product) } {
         return false;
     }
-    // SAFETY: the caller's promises; each thread writes its own rows, the first one also the lists.
+    // SAFETY: the caller's promises; each thread writes its own parts of rows, the first one also the lists.
     unsafe {
-        quantize_rows(product, &layout);
+        quantize_rows(product, kernel, &layout);
         if product.thread == 0 {
             sort_rows(product, &layout);
             pool.reset();
@@ -121,7 +132,7 @@ pub unsafe fn multiply(product: &Product, set: InstructionSet, pool: &impl Pool)
     }
     pool.barrier();
     // SAFETY: all rows and lists are written, and from now on only read.
-    unsafe { take_strips(product, &layout, set, pool) };
+    unsafe { take_strips(product, kernel, &layout, pool) };
     true
 }
 
@@ -152,17 +163,20 @@ unsafe fn choices_exist(product: &Product) -> bool {
 
 /// # Safety
 /// As for [`multiply`]; called once a thread, before the barrier.
-unsafe fn quantize_rows(product: &Product, layout: &Layout) {
-    let blocks = product.columns / BLOCK;
-    for row in (product.thread..product.slots * product.tokens).step_by(product.threads) {
+unsafe fn quantize_rows(product: &Product, kernel: &Kernel, layout: &Layout) {
+    let blocks = product.columns / kernel.columns;
+    let parts = parts(product);
+    for piece in (product.thread..product.slots * product.tokens * parts).step_by(product.threads) {
+        let (row, part) = (piece / parts, piece % parts);
         let at = row / product.slots * product.token_stride + row % product.slots * product.slot_stride;
-        // SAFETY: the row lies in the activations, its place in the work memory is this thread's alone.
+        let (first, last) = (blocks * part / parts, blocks * (part + 1) / parts);
+        // SAFETY: the row lies in the activations, this part's place in the work memory is this thread's alone.
         unsafe {
-            let values = slice::from_raw_parts(product.activations.add(at).cast::<f32>(), product.columns);
-            let place = product.work.add(row * layout.row).cast::<ActivationBlock>();
-            place.write_bytes(0, blocks);
-            let irregular = activation::quantize(values, slice::from_raw_parts_mut(place, blocks));
-            place.add(blocks).cast::<u32>().write(u32::from(irregular));
+            let start = product.activations.add(at).cast::<f32>().add(first * kernel.columns);
+            let values = slice::from_raw_parts(start, (last - first) * kernel.columns);
+            let place = product.work.add(row * layout.row);
+            let irregular = (kernel.quantize)(values, place.add(first * kernel.activation_bytes));
+            place.add(layout.marks + part).write(u8::from(irregular));
         }
     }
 }
@@ -206,10 +220,10 @@ unsafe fn sort_rows(product: &Product, layout: &Layout) {
 
 /// # Safety
 /// As for [`multiply`]; called after the barrier.
-unsafe fn take_strips(product: &Product, layout: &Layout, set: InstructionSet, pool: &impl Pool) {
-    let blocks = product.columns / BLOCK;
+unsafe fn take_strips(product: &Product, kernel: &Kernel, layout: &Layout, pool: &impl Pool) {
+    let row_bytes = product.columns / kernel.columns * kernel.weight_bytes / kernel.group;
     // Shorter strips where there are few rows for many threads.
-    let share = product.rows.div_ceil(4 * product.threads).next_multiple_of(2 * GROUP);
+    let share = product.rows.div_ceil(4 * product.threads).next_multiple_of(2 * kernel.group);
     let length = share.min(LONGEST_STRIP);
     let strips = product.rows.div_ceil(length);
     // SAFETY: written before the barrier, of these lengths.
@@ -227,59 +241,55 @@ unsafe fn take_strips(product: &Product, layout: &Layout, set: InstructionSet, p
         }
         let number = active[1 + job / strips] as usize;
         let first = job % strips * length;
-        let rows = length.min(product.rows - first);
+        let strip = first..product.rows.min(first + length);
         let range = starts[number] as usize..starts[number + 1] as usize;
         // SAFETY: the strip lies in the expert's matrix; the entries in the list.
         let (weights, entries) = unsafe {
-            let matrix = product.weights.add(number * product.expert_stride).cast::<WeightBlock>();
-            let list = product.work.add(layout.entries).cast::<[u32; 2]>();
-            (
-                slice::from_raw_parts(matrix.add(first / GROUP * blocks), rows / GROUP * blocks),
-                slice::from_raw_parts(list.add(range.start), range.len()),
-            )
+            let list = product.work.add(layout.entries).cast::<[u32; 2]>().add(range.start);
+            let offset = number * product.expert_stride + first * row_bytes;
+            (product.weights.add(offset), slice::from_raw_parts(list, range.len()))
         };
         for some in entries.chunks(WIDEST) {
             // SAFETY: this job's strip of results is this thread's alone.
-            unsafe { one_pass(product, layout, set, weights, first, some) };
+            unsafe { one_pass(product, kernel, layout, weights, strip.clone(), some) };
         }
     }
 }
 
-/// Multiplies a strip with up to eight rows; those with values that are no numbers take the reference.
+/// Multiplies a strip with up to eight rows; those with values that are no numbers go their own way.
 ///
 /// # Safety
-/// As for [`take_strips`]; the strip of results is this thread's alone.
+/// As for [`take_strips`]; `weights` are the strip's; its results are this thread's alone.
 unsafe fn one_pass(
     product: &Product,
+    kernel: &Kernel,
     layout: &Layout,
-    set: InstructionSet,
-    weights: &[WeightBlock],
-    first: usize,
+    weights: *const u8,
+    strip: Range<usize>,
     entries: &[[u32; 2]],
 ) {
-    let blocks = product.columns / BLOCK;
-    let empty = Batch { activations: [&[]; WIDEST], outputs: [std::ptr::null_mut(); WIDEST], count: 0 };
-    let (mut regular, mut irregular) = (empty, empty);
+    let blocks = product.columns / kernel.columns;
+    let groups = strip.len() / kernel.group;
+    let (mut regular, mut irregular) = (Batch::EMPTY, Batch::EMPTY);
     for [choice, token] in entries.iter().map(|entry| entry.map(|number| number as usize)) {
         let row = token * product.slots + choice % product.slots;
-        // SAFETY: row and result exist; the mark lies behind the row's blocks.
+        // SAFETY: row and result exist; the marks lie behind the row's blocks.
         unsafe {
-            let place = product.work.add(row * layout.row).cast::<ActivationBlock>().cast_const();
-            let is_irregular = place.add(blocks).cast::<u32>().read() != 0;
-            let batch = if is_irregular { &mut irregular } else { &mut regular };
+            let place = product.work.add(row * layout.row).cast_const();
+            let marks = slice::from_raw_parts(place.add(layout.marks), parts(product));
             let at = token * product.output_token_stride + choice * product.output_slot_stride;
-            batch.activations[batch.count] = slice::from_raw_parts(place, blocks);
-            batch.outputs[batch.count] = product.output.add(at).cast::<f32>().add(first);
-            batch.count += 1;
+            let output = product.output.add(at).cast::<f32>().add(strip.start);
+            let is_irregular = marks.iter().any(|mark| *mark != 0);
+            if is_irregular { &mut irregular } else { &mut regular }.push(place, output);
         }
     }
     // SAFETY: whole groups, rows of one length, room for the results; the caller answers for the instructions.
     unsafe {
         if regular.count > 0 {
-            set.strip()(weights, &regular);
+            (kernel.strip)(weights, blocks, groups, &regular);
         }
         if irregular.count > 0 {
-            q4_0::reference(weights, &irregular);
+            (kernel.irregular)(weights, blocks, groups, &irregular);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Every instruction set against the reference, bit for bit.
 
-use super::q4_0::{self, Batch, GROUP, WIDEST, WeightBlock};
-use super::{ActivationBlock, BLOCK, InstructionSet, half, quantize};
+use super::q4_0::{self, GROUP, WeightBlock};
+use super::{ActivationBlock, BLOCK, Batch, InstructionSet, Strip, WIDEST, half, quantize};
 
 /// A small generator: the same numbers everywhere.
 struct Numbers(u64);
@@ -28,23 +28,21 @@ fn weights(numbers: &mut Numbers, count: usize) -> Vec<WeightBlock> {
 
 fn row(numbers: &mut Numbers, blocks: usize) -> Vec<ActivationBlock> {
     let values: Vec<f32> = (0..blocks * BLOCK).map(|_| numbers.real() * 3.0).collect();
-    let mut row = vec![ActivationBlock { scale: 0.0, correction: 0, values: [0; BLOCK] }; blocks];
+    let mut row = vec![ActivationBlock::ZERO; blocks];
     assert!(!quantize(&values, &mut row));
     row
 }
 
-fn run(strip: q4_0::Strip, weights: &[WeightBlock], rows: &[Vec<ActivationBlock>]) -> Vec<Vec<f32>> {
+fn run(strip: Strip, weights: &[WeightBlock], rows: &[Vec<ActivationBlock>]) -> Vec<Vec<f32>> {
     let results = weights.len() / rows[0].len() * GROUP;
     // One more than needed, to see a kernel write too far.
     let mut outputs = vec![vec![-1.0; results + 1]; rows.len()];
-    let mut batch =
-        Batch { activations: [&[]; WIDEST], outputs: [std::ptr::null_mut(); WIDEST], count: rows.len() };
-    for (number, (row, output)) in rows.iter().zip(&mut outputs).enumerate() {
-        batch.activations[number] = row;
-        batch.outputs[number] = output.as_mut_ptr();
+    let mut batch = Batch::EMPTY;
+    for (row, output) in rows.iter().zip(&mut outputs) {
+        batch.push(row.as_ptr().cast(), output.as_mut_ptr());
     }
     // SAFETY: whole groups, room for all results, and the callers ask whether the processor can.
-    unsafe { strip(weights, &batch) };
+    unsafe { strip(weights.as_ptr().cast(), rows[0].len(), results / GROUP, &batch) };
     outputs
 }
 
@@ -57,7 +55,7 @@ fn every_set_gives_the_reference_s_bits() {
             for count in 1..=WIDEST {
                 let rows: Vec<_> = (0..count).map(|_| row(&mut numbers, blocks)).collect();
                 let expected = run(q4_0::reference, &weights, &rows);
-                let found = run(set.strip(), &weights, &rows);
+                let found = run(q4_0::strip(set), &weights, &rows);
                 let bits =
                     |rows: &[Vec<f32>]| -> Vec<u32> { rows.concat().iter().map(|x| x.to_bits()).collect() };
                 assert_eq!(
@@ -74,11 +72,11 @@ fn every_set_gives_the_reference_s_bits() {
 #[test]
 fn the_largest_values_do_not_overflow() {
     let weights = vec![WeightBlock { scales: [half::from_single(1.0); GROUP], nibbles: [0x88; 128] }; 2];
-    let mut rows = vec![vec![ActivationBlock { scale: 0.0, correction: 0, values: [0; BLOCK] }; 2]; 2];
+    let mut rows = vec![vec![ActivationBlock::ZERO; 2]; 2];
     quantize(&[1.0; 64], &mut rows[0]);
     quantize(&[-1.0; 64], &mut rows[1]);
     for set in InstructionSet::ALL.into_iter().filter(|set| set.is_supported()) {
-        let found = run(set.strip(), &weights, &rows);
+        let found = run(q4_0::strip(set), &weights, &rows);
         assert_eq!(found, run(q4_0::reference, &weights, &rows), "{set:?}");
         assert!(
             (found[0][0] + 64.0 * 8.0).abs() < 0.5 && (found[1][0] - 64.0 * 8.0).abs() < 0.5,

@@ -5,7 +5,7 @@ use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 use ggml_sys as shim;
 
-use crate::kernels::{self, InstructionSet, Pool, Product};
+use crate::kernels::{self, InstructionSet, Kernel, Pool, Product, Weights};
 
 /// What no set has as its number.
 const OFF: u8 = u8::MAX;
@@ -18,7 +18,9 @@ static SWITCH: RwLock<()> = RwLock::new(());
 /// A product on its own, for tests and the self-test.
 #[derive(Clone, Debug)]
 pub struct Trial<'a> {
-    /// Plain Q4_0 rows, 18 bytes for 32 columns: experts × rows × columns.
+    /// How llama.cpp holds the weights: of which type, and whether in its repacked or a plain buffer.
+    pub kind: Weights,
+    /// Plain rows of the weights' type: experts × rows × columns.
     pub weights: &'a [u8],
     /// tokens × slots × columns.
     pub activations: &'a [f32],
@@ -54,8 +56,8 @@ fn set_to(set: Option<InstructionSet>) -> bool {
         ACTIVE.store(OFF, Ordering::Relaxed);
         return true;
     };
-    // SAFETY: two functions that live as long as the process; nothing decodes.
-    let install = || unsafe { shim::slipstream_kernels_install(Some(multiply), Some(work)) };
+    // SAFETY: three functions that live as long as the process; nothing decodes.
+    let install = || unsafe { shim::slipstream_kernels_install(Some(takes), Some(multiply), Some(work)) };
     if !set.is_supported() || !*INSTALLED.get_or_init(install) {
         return false;
     }
@@ -83,7 +85,7 @@ pub(super) fn unswitched() -> RwLockReadGuard<'static, ()> {
     SWITCH.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Computes a product through ggml, with weights as llama.cpp repacks them; tokens × choices × rows. Our kernels are on
+/// Computes a product through ggml, with weights as llama.cpp holds them; tokens × choices × rows. Our kernels are on
 /// with `set` meanwhile, or off, and nothing else decodes. None where ggml or the set cannot.
 ///
 /// # Panics
@@ -91,16 +93,18 @@ pub(super) fn unswitched() -> RwLockReadGuard<'static, ()> {
 #[must_use]
 pub fn compute(trial: &Trial, set: Option<InstructionSet>) -> Option<Vec<f32>> {
     let chosen = if trial.choice.is_empty() { trial.slots } else { trial.choice.len() / trial.tokens };
-    assert_eq!(trial.weights.len(), trial.experts * trial.rows * trial.columns / 32 * 18, "bytes of weights");
     assert_eq!(trial.activations.len(), trial.tokens * trial.slots * trial.columns, "activations");
     assert!(trial.choice.is_empty() || trial.choice.len() == chosen * trial.tokens, "choices");
     assert!(
         trial.columns.is_multiple_of(32) && trial.rows.is_multiple_of(8) && trial.threads > 0,
-        "a shape Q4_0 has"
+        "a shape that can be repacked"
     );
     let mut output = vec![0.0; trial.tokens * chosen * trial.rows];
     let number = |size: usize| i64::try_from(size).unwrap_or(i64::MAX);
+    let (weights_type, repacked) = trial.kind.in_ggml();
     let described = shim::slipstream_trial {
+        weights_type,
+        repacked,
         weights: trial.weights.as_ptr().cast(),
         activations: trial.activations.as_ptr(),
         choice: if trial.choice.is_empty() { std::ptr::null() } else { trial.choice.as_ptr() },
@@ -115,7 +119,7 @@ pub fn compute(trial: &Trial, set: Option<InstructionSet>) -> Option<Vec<f32>> {
     };
     let _alone = SWITCH.write().unwrap_or_else(PoisonError::into_inner);
     let before = active();
-    // SAFETY: all lengths were checked above, and the output has room for every result.
+    // SAFETY: the shim checks the bytes of weights, the other lengths were checked above; the output has room for every result.
     let done =
         set_to(set) && unsafe { shim::slipstream_kernels_try(&raw const described, output.as_mut_ptr()) };
     set_to(before);
@@ -148,16 +152,28 @@ impl Pool for Threads {
 /// # Safety
 /// `product` describes live memory, as hook.cpp fills it.
 unsafe extern "C" fn multiply(product: *const shim::slipstream_matmul) -> bool {
-    let Some(set) = active() else { return false };
-    // SAFETY: hook.cpp passes its own filled structure, and `switch` checked the processor.
-    unsafe { kernels::multiply(&plain(&*product), set, &Threads((*product).pool)) }
+    // SAFETY: hook.cpp passes its own filled structure.
+    let product = unsafe { &*product };
+    let Some(kernel) = kernel_of(product) else { return false };
+    // SAFETY: hook.cpp's description is true, and `switch` checked the processor.
+    unsafe { kernels::multiply(&plain(product), &kernel, &Threads(product.pool)) }
 }
 
 /// # Safety
 /// `product` is hook.cpp's own structure.
 unsafe extern "C" fn work(product: *const shim::slipstream_matmul) -> u64 {
     // SAFETY: sizes only are read.
-    kernels::work_bytes(&plain(unsafe { &*product })) as u64
+    let product = unsafe { &*product };
+    kernel_of(product).map_or(0, |kernel| kernels::work_bytes(&plain(product), &kernel) as u64)
+}
+
+/// Whether there is a kernel for weights of ggml's type, in rows interleaved by eight or plain.
+extern "C" fn takes(ggml_type: u32, interleaved: bool) -> bool {
+    Weights::of(ggml_type, interleaved).is_some()
+}
+
+fn kernel_of(product: &shim::slipstream_matmul) -> Option<Kernel> {
+    Some(Weights::of(product.weights_type, product.interleaved)?.kernel(active()?))
 }
 
 fn plain(product: &shim::slipstream_matmul) -> Product {

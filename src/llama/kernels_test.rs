@@ -2,36 +2,41 @@
 //! millisecond, and finds a changed layout of the weights or a processor that does not do what it says.
 
 use super::kernels::{Trial, compute, taken};
-use crate::kernels::InstructionSet;
+use super::quantize::quantize_rows;
+use crate::kernels::{InstructionSet, Weights};
 
-const COLUMNS: usize = 64;
+/// Blocks of weights in a row.
+const BLOCKS: usize = 2;
 /// Three groups of eight: an even number would not try the last group alone.
 const ROWS: usize = 24;
 const EXPERTS: usize = 2;
 const BATCH: usize = 3;
 
-/// Whether a set gives the bits that llama.cpp gives each row alone, with one matrix and with experts.
+/// Whether a set gives the bits that llama.cpp gives each row alone, for every type of weights.
 #[must_use]
 pub fn agrees(set: InstructionSet) -> bool {
+    Weights::ALL.into_iter().all(|kind| agrees_on(kind, set))
+}
+
+/// With one matrix and with experts.
+fn agrees_on(kind: Weights, set: InstructionSet) -> bool {
+    let columns = BLOCKS * kind.kernel(set).columns;
     // A fixed sequence that visits all bytes.
     let mut state = 1_u32;
-    let mut byte = || {
+    let mut real = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 24) as u8
+        f32::from((state >> 24) as u8) - 127.5
     };
-    let mut weights = Vec::new();
-    for _ in 0..EXPERTS * ROWS * COLUMNS / 32 {
-        // A half-precision scale of 1/16 to 1/8, then the nibbles.
-        weights.extend([byte(), 0x2c | byte() & 0x83]);
-        weights.extend((0..16).map(|_| byte()));
-    }
-    let activations: Vec<f32> = (0..BATCH * COLUMNS).map(|_| f32::from(byte()) - 127.5).collect();
+    let values: Vec<f32> = (0..EXPERTS * ROWS * columns).map(|_| real() / 256.0).collect();
+    let Some(weights) = quantize_rows(kind.in_ggml().0, &values, columns) else { return false };
+    let activations: Vec<f32> = (0..BATCH * columns).map(|_| real()).collect();
 
     let one_matrix = Trial {
+        kind,
         weights: &weights[..weights.len() / EXPERTS],
         activations: &activations,
         choice: &[],
-        columns: COLUMNS,
+        columns,
         rows: ROWS,
         experts: 1,
         slots: BATCH,
@@ -49,7 +54,7 @@ pub fn agrees(set: InstructionSet) -> bool {
     };
     let row = |trial: &Trial, number: usize| {
         let choice = if trial.choice.is_empty() { &[][..] } else { &choice[number..=number] };
-        let activations = &activations[number * COLUMNS..][..COLUMNS];
+        let activations = &activations[number * columns..][..columns];
         compute(&Trial { activations, choice, slots: 1, tokens: 1, ..trial.clone() }, None)
     };
     [one_matrix, experts].iter().all(|trial| {

@@ -22,6 +22,7 @@ mod error;
 pub mod kernels;
 mod kernels_test;
 mod model;
+mod quantize;
 mod vocab;
 
 pub use backend::{Backend, Device, LastWords, build_info, set_last_words};
@@ -31,4 +32,5 @@ pub use draft::DraftContext;
 pub use error::{LlamaError, LogTail};
 pub use kernels_test::agrees as kernels_agree;
 pub use model::{Model, ModelSettings};
+pub use quantize::quantize_rows;
 pub use vocab::Vocab;

@@ -1,8 +1,10 @@
 //! Our kernels inside llama.cpp: a row of a small batch has the bits of llama.cpp's own product of that row alone.
 
-use slipstream::kernels::InstructionSet;
+use slipstream::kernels::{InstructionSet, Weights};
 use slipstream::llama::kernels::{Trial, compute, switch, taken};
-use slipstream::llama::{Backend, Context, ContextSettings, KvType, Model, ModelSettings, kernels_agree};
+use slipstream::llama::{
+    Backend, Context, ContextSettings, KvType, Model, ModelSettings, kernels_agree, quantize_rows,
+};
 use slipstream::token::TokenId;
 
 struct Numbers(u64);
@@ -18,15 +20,23 @@ impl Numbers {
     }
 }
 
-/// Plain Q4_0: a half-precision scale of 2^-10 to 2^-3 either way, and nibbles.
-fn weights(numbers: &mut Numbers, blocks: usize) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(blocks * 18);
-    for _ in 0..blocks {
-        let scale = (numbers.next() as u16 & 0x83ff) | (5 + (numbers.next() % 8) as u16) << 10;
-        bytes.extend(scale.to_le_bytes());
-        bytes.extend((0..16).map(|_| numbers.next() as u8));
-    }
-    bytes
+/// Rows of weights of a type, as llama.cpp quantizes them, of very different sizes.
+fn weights(numbers: &mut Numbers, kind: Weights, count: usize, columns: usize) -> Vec<u8> {
+    let mut size = 1.0;
+    let values: Vec<f32> = (0..count)
+        .map(|at| {
+            if at % 32 == 0 {
+                size = 2.0_f32.powi(numbers.next() as i32 % 8 - 10);
+            }
+            numbers.real() * size
+        })
+        .collect();
+    quantize_rows(kind.in_ggml().0, &values, columns).expect("llama.cpp quantizes")
+}
+
+/// Columns of so many of a type's blocks.
+fn blocks(kind: Weights, count: usize) -> usize {
+    count * kind.kernel(InstructionSet::Reference).columns
 }
 
 fn sets() -> impl Iterator<Item = InstructionSet> {
@@ -75,21 +85,30 @@ fn check(trial: &Trial, what: &str) {
 }
 
 /// One matrix for as many rows of activations as there are.
-fn dense<'a>(weights: &'a [u8], activations: &'a [f32], columns: usize, rows: usize) -> Trial<'a> {
+fn dense<'a>(
+    kind: Weights,
+    weights: &'a [u8],
+    activations: &'a [f32],
+    columns: usize,
+    rows: usize,
+) -> Trial<'a> {
     let slots = activations.len() / columns;
-    Trial { weights, activations, choice: &[], columns, rows, experts: 1, slots, tokens: 1, threads: 1 }
+    Trial { kind, weights, activations, choice: &[], columns, rows, experts: 1, slots, tokens: 1, threads: 1 }
 }
 
 #[test]
 fn a_row_of_a_batch_has_the_bits_of_the_row_alone() {
     Backend::start(None).expect("llama.cpp starts");
     let mut numbers = Numbers(3);
-    for (columns, rows) in [(32, 8), (96, 24), (256, 136), (1024, 264)] {
-        let weights = weights(&mut numbers, columns * rows / 32);
-        for batch in [2, 3, 4, 7, 8, 9, 16] {
-            let activations: Vec<f32> = (0..columns * batch).map(|_| numbers.real() * 4.0).collect();
-            let trial = dense(&weights, &activations, columns, rows);
-            check(&trial, &format!("{columns} columns, {rows} rows, batch {batch}"));
+    for kind in Weights::ALL {
+        for (columns, rows) in [(1, 8), (3, 24), (8, 136), (20, 264)] {
+            let columns = blocks(kind, columns);
+            let weights = weights(&mut numbers, kind, columns * rows, columns);
+            for batch in [2, 3, 4, 7, 8, 9, 16] {
+                let activations: Vec<f32> = (0..columns * batch).map(|_| numbers.real() * 4.0).collect();
+                let trial = dense(kind, &weights, &activations, columns, rows);
+                check(&trial, &format!("{kind:?}, {columns} columns, {rows} rows, batch {batch}"));
+            }
         }
     }
 }
@@ -106,52 +125,58 @@ fn the_test_at_the_start_passes() {
 fn odd_numbers_come_out_as_llama_cpp_leaves_them() {
     Backend::start(None).expect("llama.cpp starts");
     let mut numbers = Numbers(5);
-    let (columns, rows, batch) = (128, 40, 8);
-    let weights = weights(&mut numbers, columns * rows / 32);
-    let mut activations: Vec<f32> = (0..columns * batch).map(|_| numbers.real()).collect();
-    for (row, odd) in
-        [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN_POSITIVE / 8.0, -0.0, 1e-38]
-            .iter()
-            .enumerate()
-    {
-        activations[row * columns + row * 17] = *odd;
+    for kind in Weights::ALL {
+        let (columns, rows, batch) = (blocks(kind, 4), 40, 8);
+        let weights = weights(&mut numbers, kind, columns * rows, columns);
+        let mut activations: Vec<f32> = (0..columns * batch).map(|_| numbers.real()).collect();
+        for (row, odd) in
+            [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN_POSITIVE / 8.0, -0.0, 1e-38]
+                .iter()
+                .enumerate()
+        {
+            activations[row * columns + row * 17] = *odd;
+        }
+        // A row so small that its scale is zero in half precision, and a NaN alone among zeros.
+        activations[7 * columns..].fill(1e-12);
+        activations[5 * columns..6 * columns].fill(0.0);
+        activations[5 * columns + 40] = f32::NAN;
+        let trial = dense(kind, &weights, &activations, columns, rows);
+        check(&trial, &format!("{kind:?}, odd numbers"));
     }
-    // A row so small that its scale is zero in half precision, and a NaN alone among zeros.
-    activations[7 * columns..].fill(1e-12);
-    activations[5 * columns..6 * columns].fill(0.0);
-    activations[5 * columns + 40] = f32::NAN;
-    let trial = dense(&weights, &activations, columns, rows);
-    check(&trial, "odd numbers");
 }
 
 #[test]
 fn experts_give_the_bits_of_a_token_alone() {
     Backend::start(None).expect("llama.cpp starts");
     let mut numbers = Numbers(11);
-    let (columns, rows, experts, chosen) = (96, 72, 6, 3);
-    let weights = weights(&mut numbers, experts * columns * rows / 32);
-    for (what, pattern) in [
-        ("none shared", [[0, 1, 2], [3, 4, 5], [0, 2, 4], [1, 3, 5]]),
-        ("all on the same", [[4, 0, 2]; 4]),
-        ("one expert thrice", [[5, 5, 5]; 4]),
-        ("some empty", [[0, 1, 5], [1, 0, 5], [5, 1, 0], [0, 5, 1]]),
-    ] {
-        for tokens in [2, 4, 12] {
-            let choice: Vec<i32> = (0..tokens).flat_map(|token| pattern[token % 4]).collect();
-            for slots in [1, chosen] {
-                let activations: Vec<f32> = (0..columns * slots * tokens).map(|_| numbers.real()).collect();
-                let trial = Trial {
-                    weights: &weights,
-                    activations: &activations,
-                    choice: &choice,
-                    columns,
-                    rows,
-                    experts,
-                    slots,
-                    tokens,
-                    threads: 1,
-                };
-                check(&trial, &format!("{what}, {tokens} tokens, {slots} slots"));
+    for kind in Weights::ALL {
+        let (columns, rows, experts, chosen) = (blocks(kind, 3), 72, 6, 3);
+        let weights = weights(&mut numbers, kind, experts * columns * rows, columns);
+        for (what, pattern) in [
+            ("none shared", [[0, 1, 2], [3, 4, 5], [0, 2, 4], [1, 3, 5]]),
+            ("all on the same", [[4, 0, 2]; 4]),
+            ("one expert thrice", [[5, 5, 5]; 4]),
+            ("some empty", [[0, 1, 5], [1, 0, 5], [5, 1, 0], [0, 5, 1]]),
+        ] {
+            for tokens in [2, 4, 12] {
+                let choice: Vec<i32> = (0..tokens).flat_map(|token| pattern[token % 4]).collect();
+                for slots in [1, chosen] {
+                    let activations: Vec<f32> =
+                        (0..columns * slots * tokens).map(|_| numbers.real()).collect();
+                    let trial = Trial {
+                        kind,
+                        weights: &weights,
+                        activations: &activations,
+                        choice: &choice,
+                        columns,
+                        rows,
+                        experts,
+                        slots,
+                        tokens,
+                        threads: 1,
+                    };
+                    check(&trial, &format!("{kind:?}, {what}, {tokens} tokens, {slots} slots"));
+                }
             }
         }
     }

@@ -10,7 +10,7 @@ void    slipstream_pool_reset(void *) {}
 int32_t slipstream_pool_next(void *) {
     return INT32_MAX;
 }
-bool slipstream_kernels_install(slipstream_matmul_kernel, slipstream_matmul_work) {
+bool slipstream_kernels_install(slipstream_matmul_takes, slipstream_matmul_kernel, slipstream_matmul_work) {
     return false;
 }
 void     slipstream_kernels_enable(bool) {}
@@ -27,6 +27,7 @@ bool slipstream_kernels_try(const slipstream_trial *, float *) {
 #include "ggml-backend.h"
 #include "ggml-cpu.h"
 #include "ggml.h"
+#include "tiled/tiled.h"
 #include "traits.h"
 
 #include <algorithm>
@@ -37,6 +38,7 @@ namespace {
 
 static_assert(sizeof(ggml_compute_params) == 40, "ggml_compute_params has changed");
 
+std::atomic<slipstream_matmul_takes>  takes{ nullptr };
 std::atomic<slipstream_matmul_kernel> kernel{ nullptr };
 std::atomic<slipstream_matmul_work>   work{ nullptr };
 std::atomic<bool>                     enabled{ false };
@@ -45,9 +47,19 @@ std::atomic<uint64_t>                 taken{ 0 };
 const uint64_t LARGEST_BATCH = 16;
 
 bool is_repacked(const ggml_tensor * weights) {
-    // A view has no `extra` of its own, and would start inside an interleaved group.
-    return weights->buffer && weights->extra && !weights->view_src &&
-           std::strcmp(ggml_backend_buft_name(weights->buffer->buft), "CPU_REPACK") == 0;
+    return std::strcmp(ggml_backend_buft_name(weights->buffer->buft), "CPU_REPACK") == 0;
+}
+
+// Weights where kernels can read them: repacked, or plain in memory of the processor.
+bool is_readable(const ggml_tensor * weights) {
+    if (!weights->buffer || weights->view_src || !ggml_is_contiguous(weights)) {
+        return false;  // A view would start inside an interleaved group.
+    }
+    if (is_repacked(weights)) {
+        return weights->extra && weights->ne[1] % 8 == 0;
+    }
+    return ggml_backend_buffer_is_host(weights->buffer) &&
+           ggml_backend_buffer_get_usage(weights->buffer) == GGML_BACKEND_BUFFER_USAGE_WEIGHTS;
 }
 
 bool is_ours(const ggml_tensor * op) {
@@ -56,9 +68,8 @@ bool is_ours(const ggml_tensor * op) {
     }
     const ggml_tensor * weights     = op->src[0];
     const ggml_tensor * activations = op->src[1];
-    if (weights->type != GGML_TYPE_Q4_0 || activations->type != GGML_TYPE_F32 || op->type != GGML_TYPE_F32 ||
-        weights->ne[1] % 8 != 0 || weights->ne[3] != 1 || activations->ne[3] != 1 || !ggml_is_contiguous(weights) ||
-        activations->nb[0] != sizeof(float) || op->nb[0] != sizeof(float)) {
+    if (activations->type != GGML_TYPE_F32 || op->type != GGML_TYPE_F32 || weights->ne[3] != 1 ||
+        activations->ne[3] != 1 || activations->nb[0] != sizeof(float) || op->nb[0] != sizeof(float)) {
         return false;
     }
     if (op->op == GGML_OP_MUL_MAT) {
@@ -69,13 +80,15 @@ bool is_ours(const ggml_tensor * op) {
     } else if (activations->ne[2] < 2 || op->src[2]->type != GGML_TYPE_I32) {
         return false;
     }
-    return is_repacked(weights);
+    return is_readable(weights) && takes.load(std::memory_order_relaxed)(weights->type, is_repacked(weights));
 }
 
 slipstream_matmul describe(const ggml_tensor * op) {
     const ggml_tensor * weights     = op->src[0];
     const ggml_tensor * activations = op->src[1];
     slipstream_matmul   product     = {};
+    product.weights_type            = weights->type;
+    product.interleaved             = is_repacked(weights);
     product.weights                 = weights->data;
     product.activations             = static_cast<const char *>(activations->data);
     product.output                  = static_cast<char *>(op->data);
@@ -101,15 +114,38 @@ slipstream_matmul describe(const ggml_tensor * op) {
     return product;
 }
 
+// What ggml_graph_plan reserves for a product of plain weights.
+size_t plain_work_size(int n_threads, const ggml_tensor * op) {
+    const ggml_tensor * activations = op->src[1];
+    const ggml_type     wanted      = ggml_get_type_traits_cpu(op->src[0]->type)->vec_dot_type;
+    const size_t        line        = 64;
+    size_t              size        = 0;
+    if (wanted != activations->type) {
+        size = ggml_row_size(wanted, ggml_nelements(activations)) + sizeof(int64_t);
+    }
+    if (op->op == GGML_OP_MUL_MAT_ID) {
+        const size_t experts = op->src[0]->ne[2];
+        // Per expert a count, a list of pairs of row numbers, and a counter of its own cache line.
+        size += (experts + 2) * sizeof(int64_t) + experts * ggml_nelements(op->src[2]) * 2 * sizeof(int32_t) +
+                (experts + 1) * line;
+    }
+    return GGML_PAD(size, line) + ggml_tiled_wdata_size(n_threads, const_cast<ggml_tensor *>(op));
+}
+
 class small_batch_traits : public ggml::cpu::tensor_traits {
   public:
     bool work_size(int n_threads, const ggml_tensor * op, size_t & size) override {
-        const slipstream_matmul product = describe(op);
+        slipstream_matmul product = describe(op);
+        product.threads           = n_threads;
         // Our answer replaces llama.cpp's, which still has to fit in case the kernel leaves the product to it.
         size_t theirs = 0;
-        auto * owner  = static_cast<ggml::cpu::extra_buffer_type *>(op->src[0]->buffer->buft->context);
-        if (auto * traits = owner->get_tensor_traits(op)) {
-            traits->work_size(n_threads, op, theirs);
+        if (product.interleaved) {
+            auto * owner = static_cast<ggml::cpu::extra_buffer_type *>(op->src[0]->buffer->buft->context);
+            if (auto * traits = owner->get_tensor_traits(op)) {
+                traits->work_size(n_threads, op, theirs);
+            }
+        } else {
+            theirs = plain_work_size(n_threads, op);
         }
         size = std::max<size_t>(theirs, work.load(std::memory_order_relaxed)(&product));
         return true;
@@ -168,7 +204,8 @@ int32_t slipstream_pool_next(void * pool) {
     return ggml_threadpool_chunk_add(static_cast<ggml_threadpool *>(pool), 1);
 }
 
-bool slipstream_kernels_install(slipstream_matmul_kernel new_kernel, slipstream_matmul_work new_work) {
+bool slipstream_kernels_install(slipstream_matmul_takes new_takes, slipstream_matmul_kernel new_kernel,
+                                slipstream_matmul_work new_work) {
     try {
         ggml_backend_reg_t registry = ggml_backend_cpu_reg();
         // The loader places weights in every type of its copy of the list, made at the first call: made here, without ours.
@@ -179,6 +216,7 @@ bool slipstream_kernels_install(slipstream_matmul_kernel new_kernel, slipstream_
         }
         ggml_backend_dev_t device = ggml_backend_reg_dev_get(registry, 0);
         loader(device);
+        takes  = new_takes;
         kernel = new_kernel;
         work   = new_work;
         static small_batch_type         context;
@@ -212,15 +250,16 @@ bool slipstream_kernels_try(const slipstream_trial * trial, float * output) {
     ggml_backend_buffer_t first = nullptr, second = nullptr;
     try {
         const ggml_init_params  settings = { ggml_tensor_overhead() * 8 + ggml_graph_overhead(), nullptr, true };
-        ggml_backend_buffer_type_t type  = repacked_type();
+        ggml_backend_buffer_type_t type  = trial->repacked ? repacked_type() : ggml_backend_cpu_buffer_type();
         context                          = ggml_init(settings);
         holder                           = ggml_init(settings);
         backend                          = ggml_backend_cpu_init();
         if (type && context && holder && backend) {
             ggml_backend_cpu_set_n_threads(backend, trial->threads);
+            const auto    weights_type = static_cast<ggml_type>(trial->weights_type);
             ggml_tensor * weights =
-                trial->choice ? ggml_new_tensor_3d(holder, GGML_TYPE_Q4_0, trial->columns, trial->rows, trial->experts) :
-                                ggml_new_tensor_2d(holder, GGML_TYPE_Q4_0, trial->columns, trial->rows);
+                trial->choice ? ggml_new_tensor_3d(holder, weights_type, trial->columns, trial->rows, trial->experts) :
+                                ggml_new_tensor_2d(holder, weights_type, trial->columns, trial->rows);
             ggml_tensor * activations =
                 ggml_new_tensor_3d(context, GGML_TYPE_F32, trial->columns, trial->slots, trial->tokens);
             ggml_tensor * choice  = nullptr;
@@ -234,6 +273,7 @@ bool slipstream_kernels_try(const slipstream_trial * trial, float * output) {
             first  = ggml_backend_alloc_ctx_tensors_from_buft(holder, type);
             second = ggml_backend_alloc_ctx_tensors(context, backend);
             if (first && second && ggml_nbytes(weights) == trial->weights_bytes) {
+                ggml_backend_buffer_set_usage(first, GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
                 ggml_backend_tensor_set(weights, trial->weights, 0, trial->weights_bytes);
                 ggml_backend_tensor_set(activations, trial->activations, 0, ggml_nbytes(activations));
                 if (choice) {

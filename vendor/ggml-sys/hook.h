@@ -11,8 +11,10 @@
 extern "C" {
 #endif
 
-/* One thread's part of one product. Strides are bytes. Weights are Q4_0 in rows interleaved by eight (block_q4_0x8). */
+/* One thread's part of one product. Strides are bytes. */
 typedef struct slipstream_matmul {
+    uint32_t     weights_type; /* ggml_type */
+    bool         interleaved;  /* rows of weights by eight, as llama.cpp repacks them */
     const void * weights;
     const char * activations; /* float */
     const char * choice;      /* int32_t, the experts of each token; NULL: one matrix for all */
@@ -37,6 +39,8 @@ typedef struct slipstream_matmul {
     void *       pool;
 } slipstream_matmul;
 
+/* Whether there is a kernel for such weights. */
+typedef bool (*slipstream_matmul_takes)(uint32_t weights_type, bool interleaved);
 /* Returns false to leave the product to llama.cpp; all threads must answer alike, before any barrier. */
 typedef bool (*slipstream_matmul_kernel)(const slipstream_matmul * product);
 /* Bytes of work memory that the kernel needs for this product; pointers in it are not to be followed. */
@@ -48,15 +52,18 @@ void    slipstream_pool_reset(void * pool);
 int32_t slipstream_pool_next(void * pool);
 
 /* Once per process, before any decode. False where this build cannot (CPU code in libraries of its own, or not x86-64). */
-bool slipstream_kernels_install(slipstream_matmul_kernel kernel, slipstream_matmul_work work);
+bool slipstream_kernels_install(slipstream_matmul_takes takes, slipstream_matmul_kernel kernel,
+                                slipstream_matmul_work work);
 /* Must not be called during a decode: all threads must decide alike. Off at first. */
 void slipstream_kernels_enable(bool enabled);
 /* How many products were taken over since the start. */
 uint64_t slipstream_kernels_taken(void);
 
-/* A product on its own, through ggml's scheduler of threads, with weights in the repacked buffer type. */
+/* A product on its own, through ggml's scheduler of threads. */
 typedef struct slipstream_trial {
-    const void *    weights; /* plain block_q4_0: experts x rows x columns */
+    uint32_t        weights_type; /* ggml_type */
+    bool            repacked;     /* weights in the repacked buffer type, or in a plain one */
+    const void *    weights; /* plain rows: experts x rows x columns */
     const float *   activations;
     const int32_t * choice; /* tokens x chosen, or NULL */
     uint64_t        weights_bytes;

@@ -1,13 +1,18 @@
 //! Weights of 4 bits with one scale for 32 (Q4_0), eight rows interleaved as llama.cpp repacks them, and the reference
 //! kernel: slow, plain, and the measure of the others.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+
 use super::activation::{ActivationBlock, BLOCK};
 use super::half;
+use super::instructions::InstructionSet;
+use super::kernel::{Batch, Strip};
 
 /// Rows in a group.
 pub const GROUP: usize = 8;
-/// Most rows of activations that a kernel takes in one pass over the weights.
-pub const WIDEST: usize = 8;
 
 /// llama.cpp's `block_q4_0x8`: 32 columns of eight neighbouring rows.
 ///
@@ -24,40 +29,42 @@ pub struct WeightBlock {
 
 const _: () = assert!(size_of::<WeightBlock>() == 144 && size_of::<ActivationBlock>() == 40);
 
-/// One to eight rows of activations, and where their results go.
-#[derive(Clone, Copy)]
-pub struct Batch<'a> {
-    /// Quantized rows; the first `count` count.
-    pub activations: [&'a [ActivationBlock]; WIDEST],
-    /// The first result of each, that of the first row of weights handed over.
-    pub outputs: [*mut f32; WIDEST],
-    /// How many.
-    pub count: usize,
+/// The kernel for a set of instructions.
+#[must_use]
+pub fn strip(set: InstructionSet) -> Strip {
+    match set {
+        InstructionSet::Reference => reference,
+        #[cfg(target_arch = "x86_64")]
+        InstructionSet::Avx2 => super::kernel::strip::<avx2::Avx2>,
+        #[cfg(target_arch = "x86_64")]
+        InstructionSet::AvxVnni => super::kernel::strip::<avx2::AvxVnni>,
+        #[cfg(target_arch = "x86_64")]
+        InstructionSet::Avx512Vnni => super::kernel::strip::<avx512::Avx512Vnni>,
+        #[cfg(not(target_arch = "x86_64"))]
+        _ => reference,
+    }
 }
-
-/// A kernel: the products of whole groups of weight rows with a batch.
-///
-/// # Safety
-/// `weights` is a whole number of rows of groups, each as long as every row of activations; every output has room for
-/// eight floats a group that nobody else touches; the processor has the instructions.
-pub type Strip = unsafe fn(weights: &[WeightBlock], batch: &Batch);
 
 /// The reference, and the kernel for rows with values that are no numbers: what llama.cpp's sign trick makes of -128 with a
 /// negative weight, no dot-product instruction does.
 ///
 /// # Safety
 /// See [`Strip`].
-pub unsafe fn reference(weights: &[WeightBlock], batch: &Batch) {
+pub unsafe fn reference(weights: *const u8, blocks: usize, groups: usize, batch: &Batch) {
     for row in 0..batch.count {
-        let activations = batch.activations[row];
-        for (group, blocks) in weights.chunks_exact(activations.len()).enumerate() {
+        for group in 0..groups {
             for lane in 0..GROUP {
                 let mut sum = 0.0_f32;
-                for (block, activation) in blocks.iter().zip(activations) {
+                for index in 0..blocks {
+                    // SAFETY: so many blocks there are, by the caller's promise.
+                    let (block, activation) = unsafe {
+                        let block = &*weights.cast::<WeightBlock>().add(group * blocks + index);
+                        (block, &*batch.activations[row].cast::<ActivationBlock>().add(index))
+                    };
                     let scale = half::to_single(block.scales[lane]) * activation.scale;
                     sum = (dot(block, lane, activation) as f32).mul_add(scale, sum);
                 }
-                // SAFETY: room for eight floats a group is the caller's promise.
+                // SAFETY: room for the rows of all groups is the caller's promise.
                 unsafe { batch.outputs[row].add(group * GROUP + lane).write(sum) };
             }
         }
