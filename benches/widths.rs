@@ -4,6 +4,8 @@
 //! `threads=2`, `sets=off,Avx2,AvxVnni,Avx512Vnni`, `tokens=different|pairs|same` (a batch of equal tokens shares its
 //! experts: the overlap of neighbours can be told apart so). Writes a table; times are medians, brackets the quartiles.
 
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
 use std::process::ExitCode;
 use std::time::Instant;
 
