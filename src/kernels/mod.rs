@@ -13,6 +13,8 @@ mod half;
 mod instructions;
 mod kernel;
 mod product;
+#[cfg(test)]
+mod product_tests;
 mod q4_0;
 #[cfg(test)]
 mod tests;
