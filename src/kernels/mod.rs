@@ -9,6 +9,7 @@
 #![allow(unsafe_code)]
 
 mod activation;
+mod activation_k;
 mod half;
 mod instructions;
 mod kernel;
