@@ -15,6 +15,7 @@ mod instructions;
 mod kernel;
 mod product;
 mod q4_0;
+mod q6_k;
 #[cfg(test)]
 mod tests;
 
