@@ -1,8 +1,9 @@
 //! What a kernel is: how its weights and activations lie in memory, and the functions that multiply them.
 
 use super::activation::{self, ActivationBlock, BLOCK};
+use super::activation_k::{self, ActivationBlockK, SUPER_BLOCK};
 use super::instructions::InstructionSet;
-use super::q4_0;
+use super::{q4_0, q6_k};
 
 /// Most rows of activations that a kernel multiplies with one unpacking of the weights.
 pub const WIDEST: usize = 8;
@@ -101,11 +102,13 @@ pub unsafe fn strip<R: Rows>(weights: *const u8, blocks: usize, groups: usize, b
 pub enum Weights {
     /// Q4_0, eight rows interleaved (`block_q4_0x8`).
     Q4_0x8,
+    /// Q6_K, plain rows (`block_q6_K`).
+    Q6K,
 }
 
 impl Weights {
     /// All.
-    pub const ALL: [Weights; 1] = [Self::Q4_0x8];
+    pub const ALL: [Weights; 2] = [Self::Q4_0x8, Self::Q6K];
 
     /// From ggml's number of the type, and whether llama.cpp interleaved eight rows of it.
     #[must_use]
@@ -118,6 +121,7 @@ impl Weights {
     pub fn in_ggml(self) -> (u32, bool) {
         match self {
             Self::Q4_0x8 => (2, true),
+            Self::Q6K => (14, false),
         }
     }
 
@@ -133,6 +137,15 @@ impl Weights {
                 quantize: activation::quantize_at,
                 strip: q4_0::strip(set),
                 irregular: q4_0::reference,
+            },
+            Self::Q6K => Kernel {
+                group: 1,
+                columns: SUPER_BLOCK,
+                weight_bytes: size_of::<q6_k::WeightBlock>(),
+                activation_bytes: size_of::<ActivationBlockK>(),
+                quantize: activation_k::quantize_at,
+                strip: q6_k::strip(set),
+                irregular: q6_k::reference,
             },
         }
     }
