@@ -10,5 +10,7 @@ say "lints"
 cargo clippy --release --locked --workspace --all-targets -- -D warnings
 say "documentation"
 RUSTDOCFLAGS="-D warnings -C target-cpu=native" cargo doc --release --locked --workspace --no-deps --quiet
+say "kernels alone: sanitizer and mutations"
+scripts/check-kernels.sh
 say "tests"
 scripts/test.sh

@@ -70,8 +70,19 @@ pub struct Ready {
     pub memory_bytes: u64,
     /// How speculation stands.
     pub speculation: SpeculationState,
+    /// Whose kernels multiply on the processor.
+    pub kernels: KernelState,
     /// What a person should know before the first question, a sentence each.
     pub notes: Vec<String>,
+}
+
+/// Whose kernels multiply on the processor.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KernelState {
+    /// The instructions that ours run with; none where llama.cpp's do the work.
+    pub instructions: Option<&'static str>,
+    /// Why something that was asked for is left to llama.cpp: a sentence.
+    pub reason: Option<String>,
 }
 
 /// How far the prompt is.

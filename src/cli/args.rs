@@ -271,7 +271,7 @@ pub enum DrafterKind {
 /// Whether our own kernels run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum KernelsArg {
-    /// They do.
+    /// They do, where they can.
     On,
     /// llama.cpp's do.
     Off,
@@ -322,9 +322,9 @@ pub struct ModelArgs {
     /// Read the files instead of mapping them into memory.
     #[arg(long, env = "SLIPSTREAM_NO_MMAP")]
     pub no_mmap: bool,
-    /// Our own CPU kernels for small batches (Q4_0 so far), in place of llama.cpp's: `on` or `off`. The state is the
-    /// process's.
-    #[arg(long, env = "SLIPSTREAM_KERNELS", value_name = "on|off", default_value = "off")]
+    /// Our own CPU kernels in place of llama.cpp's, with the same results bit for bit: `on` (where the processor and a
+    /// self-test at the start allow) or `off`.
+    #[arg(long, env = "SLIPSTREAM_KERNELS", value_name = "on|off", default_value = "on")]
     pub kernels: KernelsArg,
     /// Write llama.cpp's warnings and errors to this file.
     #[arg(long, env = "SLIPSTREAM_LOG", value_name = "FILE")]

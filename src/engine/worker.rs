@@ -12,10 +12,10 @@ use super::loading::{Machines, create, load_drafter, load_model};
 use super::reply::{Desk, state};
 use super::session::Session;
 use super::{DrafterPlan, EngineSettings};
-use crate::event::{Command, Event, Failure, Ready};
+use crate::event::{Command, Event, Failure, KernelState, Ready};
 use crate::experiment::Experiment;
-use crate::kernels::InstructionSet;
-use crate::llama::{Backend, LlamaError, Model, Rendered, Templates, kernels, kernels_agree};
+use crate::kernels::{InstructionSet, Weights};
+use crate::llama::{Backend, LlamaError, Model, Rendered, Templates, agreeing_kernels, kernels};
 use crate::request::Prompt;
 use crate::spec::AutoLength;
 use crate::token::TokenId;
@@ -32,25 +32,30 @@ pub fn run(
     }
 }
 
-/// For the whole process; without it llama.cpp's kernels run, nothing need be turned off.
-fn switch_kernels_on() -> Result<(), LlamaError> {
-    let set = InstructionSet::fastest();
-    if let Some(tried) = set
-        && kernels::switch(set)
-    {
-        if kernels_agree(tried) {
-            return Ok(());
-        }
-        kernels::switch(None);
-        let reason = format!(
-            "our kernels ({tried:?}) do not give llama.cpp's results on a small product (--kernels on); \
-             please report it, and leave the option out"
+/// For the whole process. What does not give llama.cpp's bits on small products is left to llama.cpp.
+fn switch_kernels_on() -> KernelState {
+    let none = |reason: &str| KernelState { instructions: None, reason: Some(reason.to_owned()) };
+    let Some(set) = InstructionSet::fastest().filter(|set| kernels::switch(Some(*set))) else {
+        return none(
+            "llama.cpp's own kernels run: ours need an x86-64 processor with AVX2, and a build whose CPU code is part of \
+             the program",
         );
-        return Err(LlamaError::Backend(reason));
+    };
+    let agreeing = agreeing_kernels(set);
+    let odd: Vec<String> =
+        Weights::ALL.iter().filter(|kind| !agreeing.contains(kind)).map(|kind| format!("{kind:?}")).collect();
+    if agreeing.is_empty() {
+        kernels::switch(None);
+        return none(
+            "llama.cpp's own kernels run: ours gave other results on small products; please report it",
+        );
     }
-    let reason = "our kernels cannot run here (--kernels on): they need an x86-64 processor with AVX2, and a build whose \
-                  CPU code is part of the program; leave the option out";
-    Err(LlamaError::Backend(reason.to_owned()))
+    kernels::keep(&agreeing);
+    let reason = (!odd.is_empty()).then(|| {
+        let odd = odd.join(", ");
+        format!("llama.cpp's own kernels run for {odd}: ours gave other results on small products; please report it")
+    });
+    KernelState { instructions: Some(set.name()), reason }
 }
 
 fn serve(
@@ -62,9 +67,7 @@ fn serve(
     let log =
         settings.log.as_ref().and_then(|path| OpenOptions::new().create(true).append(true).open(path).ok());
     let backend = Backend::start(log)?;
-    if settings.kernels {
-        switch_kernels_on()?;
-    }
+    let kernel_state = if settings.kernels { switch_kernels_on() } else { KernelState::default() };
     let target = load_model(backend, &settings.model, settings, events, cancel)?;
     if target.is_assistant() || !target.can_generate() {
         let reason = if target.is_assistant() {
@@ -106,7 +109,8 @@ fn serve(
         quantization: settings.quantization.clone(),
         memory_bytes,
         speculation: state(&speculation, reason.as_ref(), with_drafter, &auto),
-        notes: notes(settings, &target),
+        notes: notes(settings, &target, &kernel_state),
+        kernels: kernel_state,
     }));
 
     let mut postponed = Vec::new();
@@ -268,10 +272,11 @@ fn prepare<'m>(
     }
 }
 
-fn notes(settings: &EngineSettings, target: &Model) -> Vec<String> {
+fn notes(settings: &EngineSettings, target: &Model, kernels: &KernelState) -> Vec<String> {
     let has_template = settings.template.is_some() || target.metadata("tokenizer.chat_template").is_some();
     let no_template = "this file has no chat template: a general one is used, which the model may not know";
-    if has_template { Vec::new() } else { vec![no_template.to_owned()] }
+    let no_template = (!has_template).then(|| no_template.to_owned());
+    no_template.into_iter().chain(kernels.reason.clone()).collect()
 }
 
 fn kind(plan: &DrafterPlan, works: bool) -> &'static str {

@@ -50,6 +50,17 @@ impl InstructionSet {
         }
     }
 
+    /// As a person writes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Reference => "plain code",
+            Self::Avx2 => "AVX2",
+            Self::AvxVnni => "AVX-VNNI",
+            Self::Avx512Vnni => "AVX-512 VNNI",
+        }
+    }
+
     /// The set with this number, as `self as u8` gives it.
     #[must_use]
     pub fn from_number(number: u8) -> Option<InstructionSet> {

@@ -14,6 +14,8 @@ mod half;
 mod instructions;
 mod kernel;
 mod product;
+#[cfg(test)]
+mod product_tests;
 mod q4_0;
 mod q6_k;
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Our kernels in llama.cpp: installed once, switched while nothing decodes, compared with llama.cpp's own results.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 use ggml_sys as shim;
@@ -11,6 +11,9 @@ use crate::kernels::{self, InstructionSet, Kernel, Pool, Product, Weights};
 const OFF: u8 = u8::MAX;
 
 static ACTIVE: AtomicU8 = AtomicU8::new(OFF);
+
+/// A bit for each of [`Weights::ALL`] that is taken over.
+static KEPT: AtomicU32 = AtomicU32::new(u32::MAX);
 
 /// Read by every decode, written by the switch: threads of one decode must not see different answers.
 static SWITCH: RwLock<()> = RwLock::new(());
@@ -65,6 +68,16 @@ fn set_to(set: Option<InstructionSet>) -> bool {
     // SAFETY: sets an atomic; nothing decodes.
     unsafe { shim::slipstream_kernels_enable(true) };
     true
+}
+
+/// Leaves all other types of weights to llama.cpp from now on. Waits for running decodes.
+pub fn keep(types: &[Weights]) {
+    let _no_decode = SWITCH.write().unwrap_or_else(PoisonError::into_inner);
+    KEPT.store(types.iter().fold(0, |bits, kind| bits | bit(*kind)), Ordering::Relaxed);
+}
+
+fn bit(kind: Weights) -> u32 {
+    1 << kind as u32
 }
 
 /// The instructions our kernels run with; none while they are off.
@@ -169,7 +182,8 @@ unsafe extern "C" fn work(product: *const shim::slipstream_matmul) -> u64 {
 
 /// Whether there is a kernel for weights of ggml's type, in rows interleaved by eight or plain.
 extern "C" fn takes(ggml_type: u32, interleaved: bool) -> bool {
-    Weights::of(ggml_type, interleaved).is_some()
+    let kept = KEPT.load(Ordering::Relaxed);
+    Weights::of(ggml_type, interleaved).is_some_and(|kind| kept & bit(kind) != 0)
 }
 
 fn kernel_of(product: &shim::slipstream_matmul) -> Option<Kernel> {

@@ -1,5 +1,4 @@
-//! Before our kernels are trusted: a small product of theirs against llama.cpp's own, bit for bit. Takes about a
-//! millisecond, and finds a changed layout of the weights or a processor that does not do what it says.
+//! Before our kernels are trusted: a small product of each against llama.cpp's own, bit for bit. Takes some milliseconds, and finds a changed layout of the weights or a processor that does not do what it says.
 
 use super::kernels::{Trial, compute, taken};
 use super::quantize::quantize_rows;
@@ -12,14 +11,14 @@ const ROWS: usize = 24;
 const EXPERTS: usize = 2;
 const BATCH: usize = 3;
 
-/// Whether a set gives the bits that llama.cpp gives each row alone, for every type of weights.
+/// The types of weights with which a set gives the bits that llama.cpp gives each row alone.
 #[must_use]
-pub fn agrees(set: InstructionSet) -> bool {
-    Weights::ALL.into_iter().all(|kind| agrees_on(kind, set))
+pub fn agreeing(set: InstructionSet) -> Vec<Weights> {
+    Weights::ALL.into_iter().filter(|kind| agrees(*kind, set)).collect()
 }
 
 /// With one matrix and with experts.
-fn agrees_on(kind: Weights, set: InstructionSet) -> bool {
+fn agrees(kind: Weights, set: InstructionSet) -> bool {
     let columns = BLOCKS * kind.kernel(set).columns;
     // A fixed sequence that visits all bytes.
     let mut state = 1_u32;

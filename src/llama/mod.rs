@@ -30,7 +30,7 @@ pub use chat::{Rendered, Templates};
 pub use context::{CELL_STEP, Checkpoint, Context, ContextSettings, KvType, MemoryUse};
 pub use draft::DraftContext;
 pub use error::{LlamaError, LogTail};
-pub use kernels_test::agrees as kernels_agree;
+pub use kernels_test::agreeing as agreeing_kernels;
 pub use model::{Model, ModelSettings};
 pub use quantize::quantize_rows;
 pub use vocab::Vocab;

@@ -48,6 +48,9 @@ fn become_ready(state: &mut State, ready: Ready) {
     state.speculation = ready.speculation.clone();
     let mut text = format!("{} {}", one_line(&ready.model_name), one_line(&ready.quantization));
     text.push_str(&format!("\n{}", one_line(&ready.pairing)));
+    if let Some(instructions) = ready.kernels.instructions {
+        text.push_str(&format!("\nslipstream's own kernels ({instructions})"));
+    }
     for note in &ready.notes {
         text.push_str(&format!("\n{}", one_line(note)));
     }

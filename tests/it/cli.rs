@@ -98,6 +98,8 @@ fn json_has_the_fields_of_the_contract() {
         "spec_state",
         "spec_reason",
         "draft_kind",
+        "kernels",
+        "kernels_reason",
         "seed",
         "model",
         "drafter",

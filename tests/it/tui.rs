@@ -10,8 +10,8 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
 use slipstream::event::{
-    Activity, Channel, Command, Counters, Event, Failure, Prefill, Ready, Reply, SpeculationState,
-    StopReason, Text,
+    Activity, Channel, Command, Counters, Event, Failure, KernelState, Prefill, Ready, Reply,
+    SpeculationState, StopReason, Text,
 };
 use slipstream::request::{DraftLength, Message, Prompt, Request, Role, SamplingSettings, Speculation};
 use slipstream::token::Origin;
@@ -164,6 +164,7 @@ fn loaded() -> Ready {
         quantization: "Q8_0".into(),
         memory_bytes: 23_000_000,
         speculation: SpeculationState { activity: Activity::On, length: 3, reason: None },
+        kernels: KernelState::default(),
         notes: Vec::new(),
     }
 }

@@ -44,8 +44,6 @@ std::atomic<slipstream_matmul_work>   work{ nullptr };
 std::atomic<bool>                     enabled{ false };
 std::atomic<uint64_t>                 taken{ 0 };
 
-const uint64_t LARGEST_BATCH = 16;
-
 bool is_repacked(const ggml_tensor * weights) {
     return std::strcmp(ggml_backend_buft_name(weights->buffer->buft), "CPU_REPACK") == 0;
 }
@@ -72,12 +70,7 @@ bool is_ours(const ggml_tensor * op) {
         activations->ne[3] != 1 || activations->nb[0] != sizeof(float) || op->nb[0] != sizeof(float)) {
         return false;
     }
-    if (op->op == GGML_OP_MUL_MAT) {
-        const uint64_t batch = activations->ne[1];
-        if (weights->ne[2] != 1 || activations->ne[2] != 1 || batch < 2 || batch > LARGEST_BATCH) {
-            return false;
-        }
-    } else if (activations->ne[2] < 2 || op->src[2]->type != GGML_TYPE_I32) {
+    if (op->op == GGML_OP_MUL_MAT ? weights->ne[2] != 1 || activations->ne[2] != 1 : op->src[2]->type != GGML_TYPE_I32) {
         return false;
     }
     return is_readable(weights) && takes.load(std::memory_order_relaxed)(weights->type, is_repacked(weights));

@@ -25,6 +25,8 @@ pub struct AvxVnni;
 macro_rules! kernel {
     ($set:ident, $features:literal, $dot:ident) => {
         impl Rows for $set {
+            /// # Safety
+            /// See [`Rows::rows`]; the processor has the instructions.
             #[target_feature(enable = $features)]
             unsafe fn rows<const ROWS: usize>(
                 weights: *const u8,
