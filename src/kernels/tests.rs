@@ -4,15 +4,15 @@ use super::q4_0::{self, GROUP, WeightBlock};
 use super::{ActivationBlock, BLOCK, Batch, InstructionSet, Strip, WIDEST, half, quantize};
 
 /// A small generator: the same numbers everywhere.
-struct Numbers(u64);
+pub(super) struct Numbers(pub(super) u64);
 
 impl Numbers {
-    fn next(&mut self) -> u32 {
+    pub(super) fn next(&mut self) -> u32 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as u32
     }
 
-    fn real(&mut self) -> f32 {
+    pub(super) fn real(&mut self) -> f32 {
         self.next() as f32 / (1_u32 << 30) as f32 - 1.0
     }
 }
