@@ -3,7 +3,7 @@
 use super::activation::{self, ActivationBlock, BLOCK};
 use super::activation_k::{self, ActivationBlockK, SUPER_BLOCK};
 use super::instructions::InstructionSet;
-use super::{q4_0, q6_k};
+use super::{q4_0, q4_kx8, q6_k};
 
 /// Most rows of activations that a kernel multiplies with one unpacking of the weights.
 pub const WIDEST: usize = 8;
@@ -102,13 +102,15 @@ pub unsafe fn strip<R: Rows>(weights: *const u8, blocks: usize, groups: usize, b
 pub enum Weights {
     /// Q4_0, eight rows interleaved (`block_q4_0x8`).
     Q4_0x8,
+    /// Q4_K, eight rows interleaved (`block_q4_Kx8`).
+    Q4Kx8,
     /// Q6_K, plain rows (`block_q6_K`).
     Q6K,
 }
 
 impl Weights {
     /// All.
-    pub const ALL: [Weights; 2] = [Self::Q4_0x8, Self::Q6K];
+    pub const ALL: [Weights; 3] = [Self::Q4_0x8, Self::Q4Kx8, Self::Q6K];
 
     /// From ggml's number of the type, and whether llama.cpp interleaved eight rows of it.
     #[must_use]
@@ -121,6 +123,7 @@ impl Weights {
     pub fn in_ggml(self) -> (u32, bool) {
         match self {
             Self::Q4_0x8 => (2, true),
+            Self::Q4Kx8 => (12, true),
             Self::Q6K => (14, false),
         }
     }
@@ -137,6 +140,15 @@ impl Weights {
                 quantize: activation::quantize_at,
                 strip: q4_0::strip(set),
                 irregular: q4_0::reference,
+            },
+            Self::Q4Kx8 => Kernel {
+                group: q4_kx8::GROUP,
+                columns: SUPER_BLOCK,
+                weight_bytes: size_of::<q4_kx8::WeightBlock>(),
+                activation_bytes: size_of::<ActivationBlockK>(),
+                quantize: activation_k::quantize_at,
+                strip: q4_kx8::strip(set),
+                irregular: q4_kx8::reference,
             },
             Self::Q6K => Kernel {
                 group: 1,

@@ -17,9 +17,15 @@ mod product;
 #[cfg(test)]
 mod product_tests;
 mod q4_0;
+mod q4_kx8;
 mod q6_k;
+mod six_bits;
+#[cfg(test)]
+mod super_block_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(target_arch = "x86_64")]
+mod vectors;
 
 pub use activation::{ActivationBlock, BLOCK, quantize};
 pub use instructions::InstructionSet;
