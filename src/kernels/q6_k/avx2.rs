@@ -26,6 +26,8 @@ pub struct AvxVnni;
 macro_rules! kernel {
     ($set:ident, $features:literal, $add:ident) => {
         impl Rows for $set {
+            /// # Safety
+            /// See [`Rows::rows`]; the processor has the instructions.
             #[target_feature(enable = $features)]
             unsafe fn rows<const ROWS: usize>(
                 weights: *const u8,

@@ -23,6 +23,8 @@ const AHEAD: usize = 8;
 pub struct Avx512Vnni;
 
 impl Rows for Avx512Vnni {
+    /// # Safety
+    /// See [`Rows::rows`]; the processor has the instructions.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,fma,f16c")]
     unsafe fn rows<const ROWS: usize>(weights: *const u8, blocks: usize, groups: usize, batch: &Batch) {
         let weights = weights.cast::<WeightBlock>();
