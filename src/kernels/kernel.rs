@@ -3,7 +3,7 @@
 use super::activation::{self, ActivationBlock, BLOCK};
 use super::activation_k::{self, ActivationBlockK, SUPER_BLOCK};
 use super::instructions::InstructionSet;
-use super::{q4_0, q6_k};
+use super::{q4_0, q4_kx8, q6_k, q45_k};
 
 /// Most rows of activations that a kernel multiplies with one unpacking of the weights.
 pub const WIDEST: usize = 8;
@@ -102,13 +102,19 @@ pub unsafe fn strip<R: Rows>(weights: *const u8, blocks: usize, groups: usize, b
 pub enum Weights {
     /// Q4_0, eight rows interleaved (`block_q4_0x8`).
     Q4_0x8,
+    /// Q4_K, eight rows interleaved (`block_q4_Kx8`).
+    Q4Kx8,
+    /// Q4_K, plain rows (`block_q4_K`).
+    Q4K,
+    /// Q5_K, plain rows (`block_q5_K`).
+    Q5K,
     /// Q6_K, plain rows (`block_q6_K`).
     Q6K,
 }
 
 impl Weights {
     /// All.
-    pub const ALL: [Weights; 2] = [Self::Q4_0x8, Self::Q6K];
+    pub const ALL: [Weights; 5] = [Self::Q4_0x8, Self::Q4Kx8, Self::Q4K, Self::Q5K, Self::Q6K];
 
     /// From ggml's number of the type, and whether llama.cpp interleaved eight rows of it.
     #[must_use]
@@ -121,6 +127,9 @@ impl Weights {
     pub fn in_ggml(self) -> (u32, bool) {
         match self {
             Self::Q4_0x8 => (2, true),
+            Self::Q4Kx8 => (12, true),
+            Self::Q4K => (12, false),
+            Self::Q5K => (13, false),
             Self::Q6K => (14, false),
         }
     }
@@ -138,15 +147,25 @@ impl Weights {
                 strip: q4_0::strip(set),
                 irregular: q4_0::reference,
             },
-            Self::Q6K => Kernel {
-                group: 1,
-                columns: SUPER_BLOCK,
-                weight_bytes: size_of::<q6_k::WeightBlock>(),
-                activation_bytes: size_of::<ActivationBlockK>(),
-                quantize: activation_k::quantize_at,
-                strip: q6_k::strip(set),
-                irregular: q6_k::reference,
-            },
+            Self::Q4Kx8 => {
+                super_blocks::<q4_kx8::WeightBlock>(q4_kx8::GROUP, q4_kx8::strip(set), q4_kx8::reference)
+            }
+            Self::Q4K => super_blocks::<q45_k::Q4K>(1, q45_k::strip::<0>(set), q45_k::reference::<0>),
+            Self::Q5K => super_blocks::<q45_k::Q5K>(1, q45_k::strip::<32>(set), q45_k::reference::<32>),
+            Self::Q6K => super_blocks::<q6_k::WeightBlock>(1, q6_k::strip(set), q6_k::reference),
         }
+    }
+}
+
+/// A kernel for a type in super-blocks, whose reference is right for all rows.
+fn super_blocks<Block>(group: usize, strip: Strip, reference: Strip) -> Kernel {
+    Kernel {
+        group,
+        columns: SUPER_BLOCK,
+        weight_bytes: size_of::<Block>(),
+        activation_bytes: size_of::<ActivationBlockK>(),
+        quantize: activation_k::quantize_at,
+        strip,
+        irregular: reference,
     }
 }

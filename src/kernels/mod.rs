@@ -2,7 +2,7 @@
 //!
 //! llama.cpp unpacks weights once per row of a small batch, and streams long matrices from memory as often. Here a strip of
 //! weights is read once, unpacked once, and multiplied with up to eight rows. Every row gets the bits that llama.cpp's own
-//! one-row path gives it (of Q4_0 `ggml_gemv_q4_0_8x8_q8_0`, of Q6_K `ggml_vec_dot_q6_K_q8_K`): same quantized activations,
+//! one-row path gives it (`ggml_gemv_…_8x8_…` or `ggml_vec_dot_…`; each type names it): same quantized activations,
 //! exact integer sums, and the same fused multiply-adds in the same order.
 //!
 //! Knows nothing of llama.cpp: `llama::kernels` hands over pointers and a pool of threads.
@@ -16,10 +16,17 @@ mod kernel;
 mod product;
 #[cfg(test)]
 mod product_tests;
+mod q45_k;
 mod q4_0;
+mod q4_kx8;
 mod q6_k;
+mod six_bits;
+#[cfg(test)]
+mod super_block_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(target_arch = "x86_64")]
+mod vectors;
 
 pub use activation::{ActivationBlock, BLOCK, quantize};
 pub use instructions::InstructionSet;

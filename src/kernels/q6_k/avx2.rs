@@ -1,17 +1,16 @@
 //! Q6_K with 256-bit vectors, one row of weights at a time: with AVX2 alone, or AVX-VNNI's sum of two products.
 
-use std::arch::asm;
 use std::arch::x86_64::{
-    __m256, __m256i, _MM_HINT_T0, _mm_add_ps, _mm_add_ss, _mm_cvtss_f32, _mm_loadu_si128, _mm_movehdup_ps,
-    _mm_movehl_ps, _mm_prefetch, _mm_set1_epi16, _mm_setr_epi8, _mm_shuffle_epi8, _mm256_add_epi32,
-    _mm256_and_si256, _mm256_castps256_ps128, _mm256_cvtepi8_epi16, _mm256_cvtepi32_ps, _mm256_cvtph_ps,
-    _mm256_extractf128_ps, _mm256_fmadd_ps, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16,
-    _mm256_mul_ps, _mm256_or_si256, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_ps, _mm256_setzero_ps,
+    __m256, __m256i, _MM_HINT_T0, _mm_loadu_si128, _mm_prefetch, _mm_set1_epi16, _mm_setr_epi8,
+    _mm_shuffle_epi8, _mm256_and_si256, _mm256_cvtepi8_epi16, _mm256_cvtepi32_ps, _mm256_cvtph_ps,
+    _mm256_fmadd_ps, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_mul_ps,
+    _mm256_or_si256, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_ps, _mm256_setzero_ps,
     _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_slli_epi16, _mm256_srli_epi16, _mm256_sub_epi16,
 };
 
 use super::super::activation_k::ActivationBlockK;
 use super::super::kernel::{Batch, Rows};
+use super::super::vectors::{add_products, add_products_at_once, load, total};
 use super::WeightBlock;
 
 /// Bytes that the prefetch runs ahead.
@@ -76,30 +75,6 @@ macro_rules! kernel {
 
 kernel!(Avx2, "avx2,fma,f16c", add_products);
 kernel!(AvxVnni, "avx2,fma,f16c,avxvnni", add_products_at_once);
-
-#[target_feature(enable = "avx2,fma,f16c")]
-#[inline]
-fn add_products(sum: __m256i, first: __m256i, second: __m256i) -> __m256i {
-    _mm256_add_epi32(sum, _mm256_madd_epi16(first, second))
-}
-
-/// The compiler makes two instructions of its own one, for a shorter chain of sums; here the chains of eight rows overlap, and
-/// the number of instructions counts.
-#[target_feature(enable = "avx2,fma,f16c,avxvnni")]
-#[inline]
-fn add_products_at_once(mut sum: __m256i, first: __m256i, second: __m256i) -> __m256i {
-    // SAFETY: works on its three registers alone; the processor has the instruction, by this function's features.
-    unsafe {
-        asm!(
-            "{{vex}} vpdpwssd {sum}, {first}, {second}",
-            sum = inout(ymm_reg) sum,
-            first = in(ymm_reg) first,
-            second = in(ymm_reg) second,
-            options(pure, nomem, nostack, preserves_flags),
-        );
-    }
-    sum
-}
 
 /// What belongs to a whole super-block.
 struct Scales {
@@ -173,21 +148,4 @@ impl Half {
             }),
         }
     }
-}
-
-#[target_feature(enable = "avx2,fma,f16c")]
-#[inline]
-fn load<T>(bytes: &[T; 32]) -> __m256i {
-    const { assert!(size_of::<T>() == 1) };
-    // SAFETY: 32 bytes.
-    unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
-}
-
-/// The lanes together, in llama.cpp's order.
-#[target_feature(enable = "avx2,fma,f16c")]
-#[inline]
-fn total(sums: __m256) -> f32 {
-    let four = _mm_add_ps(_mm256_extractf128_ps::<1>(sums), _mm256_castps256_ps128(sums));
-    let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
-    _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
 }

@@ -1,19 +1,17 @@
 //! Q6_K with AVX-512 VNNI: two rows of weights at a time, one in each half of a vector.
 
-use std::arch::asm;
 use std::arch::x86_64::{
-    __m256i, __m512, __m512i, _MM_HINT_T0, _mm_cvtss_f32, _mm_loadu_si128, _mm_prefetch, _mm_set1_epi16,
-    _mm_setr_epi8, _mm256_broadcastsi128_si256, _mm256_loadu_si256, _mm256_set_m128i, _mm256_shuffle_epi8,
-    _mm512_add_ps, _mm512_and_si512, _mm512_broadcast_i64x4, _mm512_castps512_ps128, _mm512_castsi256_si512,
-    _mm512_cvtepi8_epi16, _mm512_cvtepi32_ps, _mm512_cvtph_ps, _mm512_extractf32x4_ps, _mm512_fmadd_ps,
-    _mm512_inserti64x4, _mm512_maddubs_epi16, _mm512_movehdup_ps, _mm512_mul_ps, _mm512_permute_ps,
-    _mm512_set1_epi8, _mm512_set1_epi16, _mm512_set1_ps, _mm512_setzero_ps, _mm512_setzero_si512,
-    _mm512_shuffle_epi8, _mm512_shuffle_f32x4, _mm512_slli_epi16, _mm512_srli_epi16, _mm512_sub_epi16,
+    __m512, __m512i, _mm_loadu_si128, _mm_set1_epi16, _mm_setr_epi8, _mm256_broadcastsi128_si256,
+    _mm256_loadu_si256, _mm256_set_m128i, _mm256_shuffle_epi8, _mm512_and_si512, _mm512_broadcast_i64x4,
+    _mm512_cvtepi8_epi16, _mm512_cvtepi32_ps, _mm512_cvtph_ps, _mm512_fmadd_ps, _mm512_maddubs_epi16,
+    _mm512_mul_ps, _mm512_set1_epi8, _mm512_set1_epi16, _mm512_set1_ps, _mm512_setzero_ps,
+    _mm512_setzero_si512, _mm512_shuffle_epi8, _mm512_slli_epi16, _mm512_srli_epi16, _mm512_sub_epi16,
     _mm512_ternarylogic_epi32,
 };
 
 use super::super::activation_k::ActivationBlockK;
 use super::super::kernel::{Batch, Rows};
+use super::super::vectors::{add_products_512, load, load_both, prefetch, totals};
 use super::WeightBlock;
 
 /// Blocks that the prefetch runs ahead, in each of the two rows.
@@ -113,7 +111,7 @@ impl Scales {
     fn correction(&self, activation: &ActivationBlockK) -> __m512i {
         // SAFETY: sixteen sums of two bytes.
         let sums = unsafe { _mm256_loadu_si256(activation.sums.as_ptr().cast()) };
-        add_products(_mm512_setzero_si512(), _mm512_broadcast_i64x4(sums), self.corrections)
+        add_products_512(_mm512_setzero_si512(), _mm512_broadcast_i64x4(sums), self.corrections)
     }
 }
 
@@ -129,9 +127,9 @@ impl Half {
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,fma,f16c")]
     #[inline]
     fn of([upper, lower]: [&WeightBlock; 2], scales: &Scales, part: usize) -> Half {
-        let low = |at: usize| both(&upper.low.as_chunks().0[at], &lower.low.as_chunks().0[at]);
+        let low = |at: usize| load_both([upper, lower].map(|block| &block.low.as_chunks().0[at]));
         let (first, second) = (low(2 * part), low(2 * part + 1));
-        let high = both(&upper.high.as_chunks().0[part], &lower.high.as_chunks().0[part]);
+        let high = load_both([upper, lower].map(|block| &block.high.as_chunks().0[part]));
         // Four bits of the first and what is above them in the second, less what is above that.
         let joined = |low: __m512i, high: __m512i| {
             let both = _mm512_ternarylogic_epi32::<0xca>(_mm512_set1_epi8(15), low, high);
@@ -159,61 +157,8 @@ impl Half {
         for (quarter, values) in values.as_chunks().0.iter().enumerate() {
             // Two byte products sum within 16 bits (2 · 63 · 127 < 32,768).
             let pairs = _mm512_maddubs_epi16(self.weights[quarter], _mm512_broadcast_i64x4(load(values)));
-            whole = add_products(whole, pairs, self.scales[quarter]);
+            whole = add_products_512(whole, pairs, self.scales[quarter]);
         }
         whole
-    }
-}
-
-/// 32 bytes of two rows.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,fma,f16c")]
-#[inline]
-fn both(upper: &[u8; 32], lower: &[u8; 32]) -> __m512i {
-    _mm512_inserti64x4::<1>(_mm512_castsi256_si512(load(upper)), load(lower))
-}
-
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,fma,f16c")]
-#[inline]
-fn load<T>(bytes: &[T; 32]) -> __m256i {
-    const { assert!(size_of::<T>() == 1) };
-    // SAFETY: 32 bytes.
-    unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
-}
-
-/// VNNI's sum of two products. The compiler makes two instructions of its own one, for a shorter chain of sums; here the
-/// chains of eight rows overlap, and the number of instructions counts.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,fma,f16c")]
-#[inline]
-fn add_products(mut sum: __m512i, first: __m512i, second: __m512i) -> __m512i {
-    // SAFETY: works on its three registers alone; the processor has the instruction, by this function's features.
-    unsafe {
-        asm!(
-            "vpdpwssd {sum}, {first}, {second}",
-            sum = inout(zmm_reg) sum,
-            first = in(zmm_reg) first,
-            second = in(zmm_reg) second,
-            options(pure, nomem, nostack, preserves_flags),
-        );
-    }
-    sum
-}
-
-/// The lanes of each row together, in llama.cpp's order.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,fma,f16c")]
-#[inline]
-fn totals(sums: __m512) -> [f32; 2] {
-    let four = _mm512_add_ps(_mm512_shuffle_f32x4::<0b_10_11_00_01>(sums, sums), sums);
-    let two = _mm512_add_ps(four, _mm512_permute_ps::<0b_01_00_11_10>(four));
-    let one = _mm512_add_ps(two, _mm512_movehdup_ps(two));
-    [_mm_cvtss_f32(_mm512_castps512_ps128(one)), _mm_cvtss_f32(_mm512_extractf32x4_ps::<2>(one))]
-}
-
-/// Asks for a block; it may lie anywhere.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,fma,f16c")]
-#[inline]
-fn prefetch(block: *const WeightBlock) {
-    let at = block.cast::<i8>();
-    for line in [0, 64, 128, 192] {
-        _mm_prefetch::<_MM_HINT_T0>(at.wrapping_add(line));
     }
 }
