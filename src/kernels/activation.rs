@@ -1,6 +1,11 @@
 //! Activations in 8 bits, 32 to a scale: bit for bit llama.cpp's `quantize_row_q8_0`, with what the kernels want beside.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+
 use super::half;
+use super::instructions::InstructionSet;
+use super::kernel::Quantize;
 
 /// Values that share a scale.
 pub const BLOCK: usize = 32;
@@ -66,7 +71,19 @@ pub fn quantize(row: &[f32], blocks: &mut [ActivationBlock]) -> bool {
     irregular
 }
 
-/// [`quantize`] as a [`Quantize`](super::kernel::Quantize).
+/// What quantizes with a set of instructions.
+#[must_use]
+pub fn quantizer(set: InstructionSet) -> Quantize {
+    match set {
+        InstructionSet::Reference => quantize_at,
+        #[cfg(target_arch = "x86_64")]
+        InstructionSet::Avx2 | InstructionSet::AvxVnni | InstructionSet::Avx512Vnni => avx2::quantize_at,
+        #[cfg(not(target_arch = "x86_64"))]
+        _ => quantize_at,
+    }
+}
+
+/// [`quantize`] as a [`Quantize`].
 ///
 /// # Safety
 /// `place` has room for the row's blocks.
@@ -98,7 +115,8 @@ fn step(value: f32) -> i8 {
 
 #[cfg(test)]
 mod tests {
-    use super::{ActivationBlock, quantize};
+    use super::super::instructions::InstructionSet;
+    use super::{ActivationBlock, BLOCK, quantize, quantizer};
 
     #[test]
     fn the_largest_value_becomes_127_and_ties_go_to_even() {
@@ -123,5 +141,53 @@ mod tests {
         assert!(quantize(&row, &mut block));
         row[9] = f32::INFINITY;
         assert!(quantize(&row, &mut block));
+    }
+
+    /// What no ordinary row holds, to be put among ordinary numbers.
+    const ODD: [f32; 10] = [
+        f32::NAN,
+        -f32::NAN,
+        f32::INFINITY,
+        f32::NEG_INFINITY,
+        f32::MAX,
+        f32::MIN_POSITIVE / 8.0,
+        1e-38,
+        -0.0,
+        1e-12,
+        65_504.0 * 127.0,
+    ];
+
+    #[test]
+    #[allow(unsafe_code)]
+    fn every_set_quantizes_as_the_plain_code() {
+        let mut state = 1_u64;
+        let mut random = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 33) as u32
+        };
+        for case in 0..4000 {
+            let size = 2.0_f32.powi(random() as i32 % 40 - 20);
+            // Halves of small whole numbers: many ties.
+            let mut row: Vec<f32> =
+                (0..3 * BLOCK).map(|_| (random() % 509) as f32 * 0.5 * size - 127.0 * size).collect();
+            for _ in 0..case % 4 {
+                row[random() as usize % (3 * BLOCK)] = ODD[random() as usize % ODD.len()];
+            }
+            let mut expected = [ActivationBlock::ZERO; 3];
+            let irregular = quantize(&row, &mut expected);
+            for set in InstructionSet::ALL.into_iter().filter(|set| set.is_supported()) {
+                let mut found = [ActivationBlock::ZERO; 3];
+                // SAFETY: room for three blocks, and the processor has the instructions.
+                let mark = unsafe { quantizer(set)(&row, found.as_mut_ptr().cast()) };
+                assert_eq!(mark, irregular, "{set:?}, {row:?}");
+                for (expected, found) in expected.iter().zip(&found) {
+                    let equal = expected.scale.to_bits() == found.scale.to_bits()
+                        || (expected.scale.is_nan() && found.scale.is_nan());
+                    assert!(equal, "{set:?}: {} is not {}, {row:?}", found.scale, expected.scale);
+                    assert_eq!(found.values, expected.values, "{set:?}, {row:?}");
+                    assert_eq!(found.correction, expected.correction, "{set:?}, {row:?}");
+                }
+            }
+        }
     }
 }

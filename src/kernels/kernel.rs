@@ -130,7 +130,7 @@ impl Weights {
                 columns: BLOCK,
                 weight_bytes: size_of::<q4_0::WeightBlock>(),
                 activation_bytes: size_of::<ActivationBlock>(),
-                quantize: activation::quantize_at,
+                quantize: activation::quantizer(set),
                 strip: q4_0::strip(set),
                 irregular: q4_0::reference,
             },
