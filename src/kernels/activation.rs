@@ -1,7 +1,7 @@
 //! Activations in 8 bits, 32 to a scale: bit for bit llama.cpp's `quantize_row_q8_0`, with what the kernels want beside.
 
 #[cfg(target_arch = "x86_64")]
-mod avx2;
+pub mod avx2;
 
 use super::half;
 use super::instructions::InstructionSet;
@@ -39,6 +39,53 @@ impl ActivationBlock {
     }
 }
 
+/// 32 quantized values, before they are laid out for a kernel.
+#[derive(Clone, Copy, Debug)]
+pub struct Quantized {
+    /// The values.
+    pub values: [i8; BLOCK],
+    /// What a step is worth; went through half precision.
+    pub scale: f32,
+    /// The same before it did.
+    pub step: f32,
+    /// The sum of the values. Those that are no numbers count as the smallest integer in it, and it wraps: as in llama.cpp.
+    pub sum: i32,
+}
+
+impl Quantized {
+    /// Whether one of the values is no number, for which only the reference kernels are exact.
+    #[must_use]
+    pub fn is_irregular(&self) -> bool {
+        self.values.contains(&IMPOSSIBLE)
+    }
+}
+
+/// Quantizes 32 values.
+#[must_use]
+pub fn quantize_block(values: &[f32; BLOCK]) -> Quantized {
+    // Eight running maxima that meet pairwise; of a NaN and a number the second stays: the order of llama.cpp's vectors counts
+    // once a NaN is among them.
+    let mut lanes: [f32; 8] = std::array::from_fn(|lane| values[lane].abs());
+    for eight in values.as_chunks::<8>().0.iter().skip(1) {
+        for (lane, value) in lanes.iter_mut().zip(eight) {
+            *lane = maximum(*lane, value.abs());
+        }
+    }
+    let four: [f32; 4] = std::array::from_fn(|lane| maximum(lanes[lane + 4], lanes[lane]));
+    let largest = maximum(maximum(four[0], four[2]), maximum(four[1], four[3]));
+
+    let inverse = if largest == 0.0 { 0.0 } else { 127.0 / largest };
+    let whole = values.map(|value| whole(value * inverse));
+    let step = largest / 127.0;
+    Quantized {
+        // Two saturating packs.
+        values: whole.map(|value| value.clamp(-128, 127) as i8),
+        scale: half::to_single(half::from_single(step)),
+        step,
+        sum: whole.into_iter().fold(0, i32::wrapping_add),
+    }
+}
+
 /// Quantizes a row; returns whether it holds a value that is no number, for which only the reference kernel is exact.
 ///
 /// # Panics
@@ -47,26 +94,10 @@ pub fn quantize(row: &[f32], blocks: &mut [ActivationBlock]) -> bool {
     assert_eq!(row.len(), blocks.len() * BLOCK, "a row and its blocks");
     let mut irregular = false;
     for (values, block) in row.as_chunks::<BLOCK>().0.iter().zip(blocks) {
-        // Eight running maxima that meet pairwise; of a NaN and a number the second stays: the order of llama.cpp's vectors counts
-        // once a NaN is among them.
-        let mut lanes: [f32; 8] = std::array::from_fn(|lane| values[lane].abs());
-        for eight in values.as_chunks::<8>().0.iter().skip(1) {
-            for (lane, value) in lanes.iter_mut().zip(eight) {
-                *lane = maximum(*lane, value.abs());
-            }
-        }
-        let four: [f32; 4] = std::array::from_fn(|lane| maximum(lanes[lane + 4], lanes[lane]));
-        let largest = maximum(maximum(four[0], four[2]), maximum(four[1], four[3]));
-
-        let inverse = if largest == 0.0 { 0.0 } else { 127.0 / largest };
-        let mut sum = 0;
-        for (value, quantized) in values.iter().zip(&mut block.values) {
-            *quantized = step(value * inverse);
-            irregular |= *quantized == IMPOSSIBLE;
-            sum += i32::from(*quantized);
-        }
-        block.scale = half::to_single(half::from_single(largest / 127.0));
-        block.correction = -8 * sum;
+        let quantized = quantize_block(values);
+        irregular |= quantized.is_irregular();
+        let sum: i32 = quantized.values.iter().copied().map(i32::from).sum();
+        *block = ActivationBlock { scale: quantized.scale, correction: -8 * sum, values: quantized.values };
     }
     irregular
 }
@@ -103,14 +134,10 @@ fn maximum(first: f32, second: f32) -> f32 {
     if first > second { first } else { second }
 }
 
-/// The nearest whole number, ties to even, as conversion and two saturating packs leave it.
-fn step(value: f32) -> i8 {
+/// The nearest whole number, ties to even; what the processor cannot convert becomes the smallest.
+fn whole(value: f32) -> i32 {
     let rounded = value.round_ties_even();
-    // What the processor cannot convert becomes the smallest integer, which the packs make -128.
-    if rounded.is_nan() || !(-2_147_483_648.0..2_147_483_648.0).contains(&rounded) {
-        return IMPOSSIBLE;
-    }
-    rounded.clamp(-128.0, 127.0) as i8
+    if (-2_147_483_648.0..2_147_483_648.0).contains(&rounded) { rounded as i32 } else { i32::MIN }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::activation::{self, ActivationBlock, BLOCK};
 use super::instructions::InstructionSet;
-use super::q4_0;
+use super::{plain, q4_0};
 
 /// Most rows of activations that a kernel multiplies with one unpacking of the weights.
 pub const WIDEST: usize = 8;
@@ -101,11 +101,24 @@ pub unsafe fn strip<R: Rows>(weights: *const u8, blocks: usize, groups: usize, b
 pub enum Weights {
     /// Q4_0, eight rows interleaved (`block_q4_0x8`).
     Q4_0x8,
+    /// Q4_0 in plain rows.
+    Q4_0,
+    /// Q4_1 in plain rows.
+    Q4_1,
+    /// Q5_0 in plain rows.
+    Q5_0,
+    /// Q5_1 in plain rows.
+    Q5_1,
+    /// Q8_0 in plain rows.
+    Q8_0,
+    /// IQ4_NL in plain rows.
+    Iq4Nl,
 }
 
 impl Weights {
     /// All.
-    pub const ALL: [Weights; 1] = [Self::Q4_0x8];
+    pub const ALL: [Weights; 7] =
+        [Self::Q4_0x8, Self::Q4_0, Self::Q4_1, Self::Q5_0, Self::Q5_1, Self::Q8_0, Self::Iq4Nl];
 
     /// From ggml's number of the type, and whether llama.cpp interleaved eight rows of it.
     #[must_use]
@@ -118,6 +131,12 @@ impl Weights {
     pub fn in_ggml(self) -> (u32, bool) {
         match self {
             Self::Q4_0x8 => (2, true),
+            Self::Q4_0 => (2, false),
+            Self::Q4_1 => (3, false),
+            Self::Q5_0 => (6, false),
+            Self::Q5_1 => (7, false),
+            Self::Q8_0 => (8, false),
+            Self::Iq4Nl => (20, false),
         }
     }
 
@@ -134,6 +153,12 @@ impl Weights {
                 strip: q4_0::strip(set),
                 irregular: q4_0::reference,
             },
+            Self::Q4_0 => plain::kernel::<plain::Q4_0>(set),
+            Self::Q4_1 => plain::kernel::<plain::Q4_1>(set),
+            Self::Q5_0 => plain::kernel::<plain::Q5_0>(set),
+            Self::Q5_1 => plain::kernel::<plain::Q5_1>(set),
+            Self::Q8_0 => plain::kernel::<plain::Q8_0>(set),
+            Self::Iq4Nl => plain::kernel::<plain::Iq4Nl>(set),
         }
     }
 }

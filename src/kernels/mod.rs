@@ -12,6 +12,7 @@ mod activation;
 mod half;
 mod instructions;
 mod kernel;
+mod plain;
 mod product;
 #[cfg(test)]
 mod product_tests;
