@@ -1,8 +1,9 @@
 //! What a kernel is: how its weights and activations lie in memory, and the functions that multiply them.
 
 use super::activation::{self, ActivationBlock, BLOCK};
+use super::activation_k::{self, ActivationBlockK, SUPER_BLOCK};
 use super::instructions::InstructionSet;
-use super::{plain, q4_0};
+use super::{plain, q4_0, q6_k};
 
 /// Most rows of activations that a kernel multiplies with one unpacking of the weights.
 pub const WIDEST: usize = 8;
@@ -113,12 +114,14 @@ pub enum Weights {
     Q8_0,
     /// IQ4_NL in plain rows.
     Iq4Nl,
+    /// Q6_K, plain rows (`block_q6_K`).
+    Q6K,
 }
 
 impl Weights {
     /// All.
-    pub const ALL: [Weights; 7] =
-        [Self::Q4_0x8, Self::Q4_0, Self::Q4_1, Self::Q5_0, Self::Q5_1, Self::Q8_0, Self::Iq4Nl];
+    pub const ALL: [Weights; 8] =
+        [Self::Q4_0x8, Self::Q4_0, Self::Q4_1, Self::Q5_0, Self::Q5_1, Self::Q8_0, Self::Iq4Nl, Self::Q6K];
 
     /// From ggml's number of the type, and whether llama.cpp interleaved eight rows of it.
     #[must_use]
@@ -137,6 +140,7 @@ impl Weights {
             Self::Q5_1 => (7, false),
             Self::Q8_0 => (8, false),
             Self::Iq4Nl => (20, false),
+            Self::Q6K => (14, false),
         }
     }
 
@@ -159,6 +163,15 @@ impl Weights {
             Self::Q5_1 => plain::kernel::<plain::Q5_1>(set),
             Self::Q8_0 => plain::kernel::<plain::Q8_0>(set),
             Self::Iq4Nl => plain::kernel::<plain::Iq4Nl>(set),
+            Self::Q6K => Kernel {
+                group: 1,
+                columns: SUPER_BLOCK,
+                weight_bytes: size_of::<q6_k::WeightBlock>(),
+                activation_bytes: size_of::<ActivationBlockK>(),
+                quantize: activation_k::quantize_at,
+                strip: q6_k::strip(set),
+                irregular: q6_k::reference,
+            },
         }
     }
 }

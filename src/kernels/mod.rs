@@ -9,6 +9,7 @@
 #![allow(unsafe_code)]
 
 mod activation;
+mod activation_k;
 mod half;
 mod instructions;
 mod kernel;
@@ -17,6 +18,7 @@ mod product;
 #[cfg(test)]
 mod product_tests;
 mod q4_0;
+mod q6_k;
 #[cfg(test)]
 mod tests;
 
