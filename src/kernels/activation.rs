@@ -13,14 +13,20 @@ pub const BLOCK: usize = 32;
 /// The value a NaN, or an infinity times zero, becomes. It appears in no other way: a block's largest magnitude is 127.
 const IMPOSSIBLE: i8 = -128;
 
+/// Weights that the kernels multiply without their sign.
+pub trait Raised {
+    /// What is added to them, so that none is negative.
+    const OFFSET: i32;
+}
+
 /// 32 quantized activations.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(C)]
 pub struct ActivationBlock {
     /// What a quantized step is worth; went through half precision, as in llama.cpp.
     pub scale: f32,
-    /// −8 · the sum of the values. The kernels multiply nibbles of 0..15 that stand for −8..7: a sum that starts here has the 8
-    /// too many of every nibble taken off.
+    /// −[`Raised::OFFSET`] · the sum of the values. The kernels multiply weights that were made positive by an offset (nibbles of 0..15 that
+    /// stand for −8..7: of 8): a sum that starts here has what every weight is too much taken off.
     pub correction: i32,
     /// The values.
     pub values: [i8; BLOCK],
@@ -86,31 +92,36 @@ pub fn quantize_block(values: &[f32; BLOCK]) -> Quantized {
     }
 }
 
-/// Quantizes a row; returns whether it holds a value that is no number, for which only the reference kernel is exact.
+/// Quantizes a row for some weights; returns whether it holds a value that is no number, for which only the
+/// reference kernel is exact.
 ///
 /// # Panics
 /// Where the row is not `blocks.len()` blocks long.
-pub fn quantize(row: &[f32], blocks: &mut [ActivationBlock]) -> bool {
+pub fn quantize<R: Raised>(row: &[f32], blocks: &mut [ActivationBlock]) -> bool {
     assert_eq!(row.len(), blocks.len() * BLOCK, "a row and its blocks");
     let mut irregular = false;
     for (values, block) in row.as_chunks::<BLOCK>().0.iter().zip(blocks) {
         let quantized = quantize_block(values);
         irregular |= quantized.is_irregular();
         let sum: i32 = quantized.values.iter().copied().map(i32::from).sum();
-        *block = ActivationBlock { scale: quantized.scale, correction: -8 * sum, values: quantized.values };
+        *block = ActivationBlock {
+            scale: quantized.scale,
+            correction: -R::OFFSET * sum,
+            values: quantized.values,
+        };
     }
     irregular
 }
 
 /// What quantizes with a set of instructions.
 #[must_use]
-pub fn quantizer(set: InstructionSet) -> Quantize {
+pub fn quantizer<R: Raised>(set: InstructionSet) -> Quantize {
     match set {
-        InstructionSet::Reference => quantize_at,
+        InstructionSet::Reference => quantize_at::<R>,
         #[cfg(target_arch = "x86_64")]
-        InstructionSet::Avx2 | InstructionSet::AvxVnni | InstructionSet::Avx512Vnni => avx2::quantize_at,
+        InstructionSet::Avx2 | InstructionSet::AvxVnni | InstructionSet::Avx512Vnni => avx2::quantize_at::<R>,
         #[cfg(not(target_arch = "x86_64"))]
-        _ => quantize_at,
+        _ => quantize_at::<R>,
     }
 }
 
@@ -118,7 +129,7 @@ pub fn quantizer(set: InstructionSet) -> Quantize {
 ///
 /// # Safety
 /// `place` has room for the row's blocks.
-pub unsafe fn quantize_at(row: &[f32], place: *mut u8) -> bool {
+pub unsafe fn quantize_at<R: Raised>(row: &[f32], place: *mut u8) -> bool {
     let blocks = row.len() / BLOCK;
     let place = place.cast::<ActivationBlock>();
     // SAFETY: the caller's promise; zeroed bytes are blocks.
@@ -126,7 +137,7 @@ pub unsafe fn quantize_at(row: &[f32], place: *mut u8) -> bool {
         place.write_bytes(0, blocks);
         std::slice::from_raw_parts_mut(place, blocks)
     };
-    quantize(row, blocks)
+    quantize::<R>(row, blocks)
 }
 
 /// x86's `maxps`: the second where one of them is NaN.
@@ -143,7 +154,7 @@ fn whole(value: f32) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::super::instructions::InstructionSet;
-    use super::{ActivationBlock, BLOCK, quantize, quantizer};
+    use super::{ActivationBlock, BLOCK, Raised, quantize, quantizer};
 
     #[test]
     fn the_largest_value_becomes_127_and_ties_go_to_even() {
@@ -152,7 +163,7 @@ mod tests {
         row[4] = 2.5;
         row[5] = 3.5;
         let mut block = [ActivationBlock::ZERO];
-        assert!(!quantize(&row, &mut block));
+        assert!(!quantize::<Eights>(&row, &mut block));
         assert_eq!(block[0].scale, 1.0);
         assert_eq!(&block[0].values[3..6], &[-127, 2, 4]);
         assert_eq!(block[0].correction, 8 * 121);
@@ -161,13 +172,19 @@ mod tests {
     #[test]
     fn nothing_is_zero_and_what_is_no_number_is_told() {
         let mut block = [ActivationBlock::ZERO];
-        assert!(!quantize(&[0.0; 32], &mut block));
+        assert!(!quantize::<Eights>(&[0.0; 32], &mut block));
         assert_eq!(block[0], ActivationBlock::ZERO);
         let mut row = [1.0; 32];
         row[9] = f32::NAN;
-        assert!(quantize(&row, &mut block));
+        assert!(quantize::<Eights>(&row, &mut block));
         row[9] = f32::INFINITY;
-        assert!(quantize(&row, &mut block));
+        assert!(quantize::<Eights>(&row, &mut block));
+    }
+
+    struct Eights;
+
+    impl Raised for Eights {
+        const OFFSET: i32 = 8;
     }
 
     /// What no ordinary row holds, to be put among ordinary numbers.
@@ -201,11 +218,11 @@ mod tests {
                 row[random() as usize % (3 * BLOCK)] = ODD[random() as usize % ODD.len()];
             }
             let mut expected = [ActivationBlock::ZERO; 3];
-            let irregular = quantize(&row, &mut expected);
+            let irregular = quantize::<Eights>(&row, &mut expected);
             for set in InstructionSet::ALL.into_iter().filter(|set| set.is_supported()) {
                 let mut found = [ActivationBlock::ZERO; 3];
                 // SAFETY: room for three blocks, and the processor has the instructions.
-                let mark = unsafe { quantizer(set)(&row, found.as_mut_ptr().cast()) };
+                let mark = unsafe { quantizer::<Eights>(set)(&row, found.as_mut_ptr().cast()) };
                 assert_eq!(mark, irregular, "{set:?}, {row:?}");
                 for (expected, found) in expected.iter().zip(&found) {
                     let equal = expected.scale.to_bits() == found.scale.to_bits()

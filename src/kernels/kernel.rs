@@ -1,6 +1,5 @@
 //! What a kernel is: how its weights and activations lie in memory, and the functions that multiply them.
 
-use super::activation::{self, ActivationBlock, BLOCK};
 use super::activation_k::{self, ActivationBlockK, SUPER_BLOCK};
 use super::instructions::InstructionSet;
 use super::{plain, q4_0, q6_k};
@@ -102,6 +101,8 @@ pub unsafe fn strip<R: Rows>(weights: *const u8, blocks: usize, groups: usize, b
 pub enum Weights {
     /// Q4_0, eight rows interleaved (`block_q4_0x8`).
     Q4_0x8,
+    /// IQ4_NL, eight rows interleaved (`block_iq4_nlx8`).
+    Iq4Nlx8,
     /// Q4_0 in plain rows.
     Q4_0,
     /// Q4_1 in plain rows.
@@ -120,8 +121,17 @@ pub enum Weights {
 
 impl Weights {
     /// All.
-    pub const ALL: [Weights; 8] =
-        [Self::Q4_0x8, Self::Q4_0, Self::Q4_1, Self::Q5_0, Self::Q5_1, Self::Q8_0, Self::Iq4Nl, Self::Q6K];
+    pub const ALL: [Weights; 9] = [
+        Self::Q4_0x8,
+        Self::Iq4Nlx8,
+        Self::Q4_0,
+        Self::Q4_1,
+        Self::Q5_0,
+        Self::Q5_1,
+        Self::Q8_0,
+        Self::Iq4Nl,
+        Self::Q6K,
+    ];
 
     /// From ggml's number of the type, and whether llama.cpp interleaved eight rows of it.
     #[must_use]
@@ -134,6 +144,7 @@ impl Weights {
     pub fn in_ggml(self) -> (u32, bool) {
         match self {
             Self::Q4_0x8 => (2, true),
+            Self::Iq4Nlx8 => (20, true),
             Self::Q4_0 => (2, false),
             Self::Q4_1 => (3, false),
             Self::Q5_0 => (6, false),
@@ -148,15 +159,8 @@ impl Weights {
     #[must_use]
     pub fn kernel(self, set: InstructionSet) -> Kernel {
         match self {
-            Self::Q4_0x8 => Kernel {
-                group: q4_0::GROUP,
-                columns: BLOCK,
-                weight_bytes: size_of::<q4_0::WeightBlock>(),
-                activation_bytes: size_of::<ActivationBlock>(),
-                quantize: activation::quantizer(set),
-                strip: q4_0::strip(set),
-                irregular: q4_0::reference,
-            },
+            Self::Q4_0x8 => q4_0::kernel::<q4_0::Q4_0>(set),
+            Self::Iq4Nlx8 => q4_0::kernel::<q4_0::Iq4Nl>(set),
             Self::Q4_0 => plain::kernel::<plain::Q4_0>(set),
             Self::Q4_1 => plain::kernel::<plain::Q4_1>(set),
             Self::Q5_0 => plain::kernel::<plain::Q5_0>(set),

@@ -10,7 +10,7 @@ use std::arch::x86_64::{
     _mm256_set1_ps, _mm256_setr_epi32, _mm256_setzero_si256, _mm256_storeu_si256,
 };
 
-use super::{ActivationBlock, BLOCK, IMPOSSIBLE};
+use super::{ActivationBlock, BLOCK, IMPOSSIBLE, Raised};
 
 /// As [`super::Quantized`].
 #[derive(Clone, Copy, Debug)]
@@ -30,12 +30,12 @@ pub struct Quantized {
 /// # Safety
 /// `place` has room for the row's blocks; the processor has AVX2, FMA and F16C.
 #[target_feature(enable = "avx2,fma,f16c")]
-pub unsafe fn quantize_at(row: &[f32], place: *mut u8) -> bool {
+pub unsafe fn quantize_at<R: Raised>(row: &[f32], place: *mut u8) -> bool {
     let mut marks = _mm256_setzero_si256();
     for (number, values) in row.as_chunks::<BLOCK>().0.iter().enumerate() {
         let quantized = quantize_block(values);
         marks = marked(marks, quantized.values);
-        let correction = -8 * total(fours(quantized.values));
+        let correction = -R::OFFSET * total(fours(quantized.values));
         // SAFETY: the caller's promise; every field is written.
         unsafe {
             let block = place.cast::<ActivationBlock>().add(number);

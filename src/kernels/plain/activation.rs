@@ -16,7 +16,7 @@ pub struct LaneBlock {
     /// The sum of the block's values, in half precision: llama.cpp's `block_q8_1.s`. Only where the format has minima.
     pub sum: f32,
     unused: [u32; 2],
-    /// −[`Format::OFFSET`] · the sum of the four values of each lane: what is too much once weights are raised by the offset.
+    /// −[`Raised::OFFSET`](super::super::activation::Raised::OFFSET) · the sum of the four values of each lane: what is too much once weights are raised by the offset.
     pub corrections: [[i32; 4]; 2],
     /// The values.
     pub values: [[i8; 16]; 2],

@@ -197,7 +197,7 @@ fn meet(halves: Halves) -> __m128 {
     _mm256_castps256_ps128(_mm256_permutevar8x32_ps(one, _mm256_setr_epi32(0, 4, 0, 4, 0, 4, 0, 4)))
 }
 
-/// The numbers of a block of two rows, [`Format::OFFSET`] more: columns 0..16 of each row, then columns 16..32.
+/// The numbers of a block of two rows, `OFFSET` more: columns 0..16 of each row, then columns 16..32.
 #[target_feature(enable = "avx2")]
 #[inline]
 fn unpack<F: Format>(blocks: [&F; TILE]) -> [__m256i; 2] {

@@ -160,7 +160,7 @@ fn meet(halves: Halves) -> __m128 {
     _mm512_castps512_ps128(_mm512_permutexvar_ps(firsts, one))
 }
 
-/// The numbers of a block of four rows, [`Format::OFFSET`] more: columns 0..16 of each row, then columns 16..32.
+/// The numbers of a block of four rows, `OFFSET` more: columns 0..16 of each row, then columns 16..32.
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
 fn unpack<F: Format>(blocks: [&F; TILE]) -> [__m512i; 2] {

@@ -1,6 +1,6 @@
 //! The blocks of ggml's plain formats, made of bytes so that they may lie anywhere.
 
-use super::BLOCK;
+use super::super::activation::{BLOCK, Raised};
 
 /// A block of 32 weights of a row: its scale, minimum, fifth bits and numbers, so many bytes of each as the format has. The
 /// numbers are nibbles where there are 16 bytes, and choose from [`IQ4_NL`] where `CHOSEN`.
@@ -30,9 +30,7 @@ const _: () = assert!(size_of::<Q4_0>() == 18 && size_of::<Q4_1>() == 20 && size
 const _: () = assert!(size_of::<Q5_1>() == 24 && size_of::<Q8_0>() == 34 && size_of::<Iq4Nl>() == 18);
 
 /// What the kernels want to know of a block.
-pub trait Format: Copy + 'static {
-    /// What the kernels add to the weights so that none is negative.
-    const OFFSET: i32;
+pub trait Format: Raised + Copy {
     /// Whether weights are worth `scale · number + minimum`.
     const HAS_MINIMUM: bool;
     /// Whether weights have 5 bits.
@@ -65,7 +63,7 @@ pub trait Format: Copy + 'static {
     }
 }
 
-impl<const MINIMUM: usize, const FIFTHS: usize, const NUMBERS: usize, const CHOSEN: bool> Format
+impl<const MINIMUM: usize, const FIFTHS: usize, const NUMBERS: usize, const CHOSEN: bool> Raised
     for Block<MINIMUM, FIFTHS, NUMBERS, CHOSEN>
 {
     const OFFSET: i32 = match (Self::HAS_MINIMUM, Self::HAS_FIFTHS) {
@@ -74,6 +72,11 @@ impl<const MINIMUM: usize, const FIFTHS: usize, const NUMBERS: usize, const CHOS
         (false, true) => 16,
         (false, false) => 8,
     };
+}
+
+impl<const MINIMUM: usize, const FIFTHS: usize, const NUMBERS: usize, const CHOSEN: bool> Format
+    for Block<MINIMUM, FIFTHS, NUMBERS, CHOSEN>
+{
     const HAS_MINIMUM: bool = MINIMUM > 0;
     const HAS_FIFTHS: bool = FIFTHS > 0;
     const IS_WHOLE: bool = NUMBERS == BLOCK;

@@ -14,7 +14,7 @@ mod formats;
 mod tests;
 
 pub use activation::LaneBlock;
-pub use formats::{Format, Iq4Nl, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0};
+pub use formats::{Format, IQ4_NL, IQ4_NL_RAISED, Iq4Nl, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0};
 
 use super::activation::BLOCK;
 use super::half;

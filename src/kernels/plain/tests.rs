@@ -1,21 +1,9 @@
 //! Every format on every instruction set against the plain code, bit for bit.
 
 use super::super::kernel::{Batch, Kernel, WIDEST};
+use super::super::tests::Numbers;
 use super::super::{BLOCK, InstructionSet};
 use super::{Format, Iq4Nl, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, kernel};
-
-struct Numbers(u64);
-
-impl Numbers {
-    fn next(&mut self) -> u32 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as u32
-    }
-
-    fn real(&mut self) -> f32 {
-        self.next() as f32 / (1_u32 << 30) as f32 - 1.0
-    }
-}
 
 /// Blocks of any bytes, but that scale and minimum are below 2.
 fn weights<F: Format>(numbers: &mut Numbers, count: usize) -> Vec<u8> {
