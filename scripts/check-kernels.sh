@@ -55,7 +55,7 @@ END
 }
 
 echo "==> mutations"
-mutate activation.rs "-8 * sum" "-7 * sum"
+mutate activation.rs "-R::OFFSET * sum" "-7 * sum"
 mutate q4_0/avx2.rs "0, 1, 4, 5, 2, 3, 6, 7" "0, 1, 2, 3, 4, 5, 6, 7"
 mutate product.rs "starts.copy_within(0..product.experts, 1);" ""
 mutate product.rs "strip.start)" "strip.start + 1)"
