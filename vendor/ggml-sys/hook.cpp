@@ -23,6 +23,7 @@ bool slipstream_kernels_try(const slipstream_trial *, float *) {
 
 #else
 
+#include "exact.h"
 #include "ggml-backend-impl.h"
 #include "ggml-backend.h"
 #include "ggml-cpu.h"
@@ -44,8 +45,6 @@ std::atomic<slipstream_matmul_work>   work{ nullptr };
 std::atomic<bool>                     enabled{ false };
 std::atomic<uint64_t>                 taken{ 0 };
 
-const uint64_t LARGEST_BATCH = 16;
-
 bool is_repacked(const ggml_tensor * weights) {
     return std::strcmp(ggml_backend_buft_name(weights->buffer->buft), "CPU_REPACK") == 0;
 }
@@ -62,8 +61,12 @@ bool is_readable(const ggml_tensor * weights) {
            ggml_backend_buffer_get_usage(weights->buffer) == GGML_BACKEND_BUFFER_USAGE_WEIGHTS;
 }
 
+bool is_product(const ggml_tensor * op) {
+    return op->op == GGML_OP_MUL_MAT || op->op == GGML_OP_MUL_MAT_ID;
+}
+
 bool is_ours(const ggml_tensor * op) {
-    if (op->op != GGML_OP_MUL_MAT && op->op != GGML_OP_MUL_MAT_ID) {
+    if (!is_product(op)) {
         return false;
     }
     const ggml_tensor * weights     = op->src[0];
@@ -73,7 +76,7 @@ bool is_ours(const ggml_tensor * op) {
         return false;
     }
     if (op->op == GGML_OP_MUL_MAT) {
-        const uint64_t batch = activations->ne[1];
+        const int64_t batch = activations->ne[1];
         if (weights->ne[2] != 1 || activations->ne[2] != 1 || batch < 2 || batch > LARGEST_BATCH) {
             return false;
         }
@@ -173,7 +176,16 @@ class small_batch_type : public ggml::cpu::extra_buffer_type {
 
     ggml::cpu::tensor_traits * get_tensor_traits(const ggml_tensor * op) override {
         static small_batch_traits traits;
-        return enabled.load(std::memory_order_relaxed) && is_ours(op) ? &traits : nullptr;
+        if (!enabled.load(std::memory_order_relaxed)) {
+            return nullptr;
+        }
+        if (is_ours(op)) {
+            return &traits;
+        }
+        const bool is_known = is_product(op) && is_readable(op->src[0]);
+        return slipstream_exact_traits(op, !is_known                   ? layout::unknown :
+                                           is_repacked(op->src[0]) ? layout::repacked :
+                                                                     layout::plain);
     }
 };
 
@@ -211,7 +223,7 @@ bool slipstream_kernels_install(slipstream_matmul_takes new_takes, slipstream_ma
         // The loader places weights in every type of its copy of the list, made at the first call: made here, without ours.
         auto loader = reinterpret_cast<ggml_backend_dev_get_extra_bufts_t>(
             ggml_backend_reg_get_proc_address(registry, "ggml_backend_dev_get_extra_bufts"));
-        if (!loader || !repacked_type()) {
+        if (!loader || !repacked_type() || !slipstream_exact_prepare()) {
             return false;
         }
         ggml_backend_dev_t device = ggml_backend_reg_dev_get(registry, 0);
