@@ -79,6 +79,7 @@ pub(super) mod tests {
             first_token: Duration::ZERO,
             counters: Counters::default(),
             speculation: SpeculationState { activity: Activity::On, length: 1, reason: None },
+            rows: Vec::new(),
         }
     }
 

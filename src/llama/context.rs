@@ -411,6 +411,18 @@ impl<'m> Context<'m> {
         }
     }
 
+    /// How many tokens, `most` at most, a batch may have so that removing its last ones leaves the cache's cells as if they
+    /// had never been: fewer than `most` only where the ring of a sliding window's cells ends. (llama.cpp goes on at the
+    /// lowest cell that was freed, which then is the ring's first. Attention adds in the order of cells.)
+    #[must_use]
+    pub fn straight_batch(&self, most: u32) -> u32 {
+        let mut count = 0;
+        let most = most.min(self.settings.cells - self.length).max(1);
+        // SAFETY: live context, out-parameter written; only looks for cells.
+        unsafe { shim::slipstream_straight_batch(self.handle(), most, &raw mut count) };
+        count.max(1)
+    }
+
     /// Removes the last tokens of the latest batch, so that `length` remain. Always safe: the sliding window
     /// still holds what was before the batch.
     pub fn drop_tail(&mut self, length: u32) {

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use slipstream::engine::EngineSettings;
 use slipstream::kernels::{InstructionSet, Weights};
 use slipstream::llama::kernels::{Trial, compute_of_type, switch};
 use slipstream::llama::{
@@ -10,8 +11,8 @@ use slipstream::llama::{
 };
 use slipstream::token::TokenId;
 
-use crate::drive::target_file;
-use crate::kernels::{requantized, switching};
+use crate::drive::{Driver, alone, fixed, greedy, mtp, raw, seeded, settings, target_file};
+use crate::kernels::requantized;
 
 /// Tokens whose ops are compared, after those that are read as a prompt is.
 const COMPARED: usize = 17;
@@ -22,21 +23,9 @@ const WIDTHS: [usize; 6] = [2, 3, 4, 8, 16, 17];
 /// last is past the end of the sliding window's ring of cells (768), which then begins anew.
 const LENGTHS: [usize; 6] = [30, 250, 505, 600, 757, 900];
 
-/// Our kernels on, and off again even where a test fails.
-struct KernelsOn;
-
-impl KernelsOn {
-    fn now() -> KernelsOn {
-        Backend::start(None).expect("llama.cpp starts");
-        assert!(switch(InstructionSet::fastest()), "our kernels can be switched on");
-        KernelsOn
-    }
-}
-
-impl Drop for KernelsOn {
-    fn drop(&mut self) {
-        switch(None);
-    }
+fn switch_on() {
+    Backend::start(None).expect("llama.cpp starts");
+    assert!(switch(InstructionSet::fastest()), "our kernels can be switched on");
 }
 
 fn model(file: &Path) -> Model {
@@ -137,16 +126,16 @@ fn nothing_differs(file: &Path, lengths: &[usize]) {
 
 #[test]
 fn no_op_depends_on_the_width_of_the_batch() {
-    let _switching = switching();
-    let _on = KernelsOn::now();
+    let _alone = alone();
+    switch_on();
     nothing_differs(&target_file(), &LENGTHS);
 }
 
 /// Whatever the type of the weights, with a kernel of ours or without.
 #[test]
 fn nor_with_other_types_of_weights() {
-    let _switching = switching();
-    let _on = KernelsOn::now();
+    let _alone = alone();
+    switch_on();
     let folder = tempfile::tempdir().expect("a folder");
     for (name, file_type) in [
         ("Q4_0", llama_cpp_sys_2::LLAMA_FTYPE_MOSTLY_Q4_0),
@@ -163,7 +152,7 @@ fn nor_with_other_types_of_weights() {
 /// Products alone, of types that no pocket model has: rows of 256 columns and more.
 #[test]
 fn products_of_every_type_give_a_row_the_bits_of_the_row_alone() {
-    let _switching = switching();
+    let _alone = alone();
     Backend::start(None).expect("llama.cpp starts");
     let (columns, rows) = (768, 24);
     let number = |at: usize, step: usize| (at * step % 1013) as f32 / 500.0 - 1.0;
@@ -200,10 +189,40 @@ fn products_of_every_type_give_a_row_the_bits_of_the_row_alone() {
     }
 }
 
+/// Every row of scores that gave a token is bit for bit the one that plain decoding had there, whatever was guessed and
+/// rejected on the way: over the steps at 256 and 512 tokens, and past the end of the ring of cells.
+#[test]
+fn speculative_replies_come_from_the_rows_of_plain_ones() {
+    for (sampling, tokens) in [(greedy(), 450), (seeded(1), 450), (seeded(2), 450), (seeded(3), 1700)] {
+        let write = |length: usize, threads: u32| {
+            let settings = EngineSettings {
+                kernels: true,
+                fingerprints: true,
+                speculation: fixed(length as u32),
+                threads_batch: threads,
+                ..settings(mtp(), 0)
+            };
+            let driver = Driver::start(settings);
+            let reply = driver.ask(raw("The lantern", sampling.clone(), Some(tokens))).reply().clone();
+            assert_eq!(reply.rows.len(), reply.tokens.len());
+            assert!(length == 0 || reply.counters.accepted < reply.counters.tested, "nothing was rejected");
+            (reply.tokens, reply.rows)
+        };
+        let plain = write(0, 1);
+        assert_eq!(plain.1.len(), tokens as usize);
+        for (length, threads) in [(1, 1), (3, 1), (4, 3), (16, 1)] {
+            let (written, rows) = write(length, threads);
+            let at = plain.1.iter().zip(&rows).position(|(a, b)| a != b);
+            assert_eq!(at, None, "{length} guesses, {threads} threads, {sampling:?}: another row");
+            assert_eq!(plain.0, written);
+        }
+    }
+}
+
 /// What the tests above would say of llama.cpp's own kernels, so that they cannot pass by looking at nothing.
 #[test]
 fn without_our_kernels_ops_do_depend_on_it() {
-    let _switching = switching();
+    let _alone = alone();
     let model = model(&target_file());
     let names = |length, threads| {
         let alone = watched(&model, length, 1, threads);

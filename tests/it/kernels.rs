@@ -1,7 +1,6 @@
 //! Our kernels inside llama.cpp: a row of a small batch has the bits of llama.cpp's own product of that row alone.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use slipstream::kernels::{InstructionSet, Weights};
 use slipstream::llama::kernels::{Trial, compute, switch, taken};
@@ -10,11 +9,7 @@ use slipstream::llama::{
 };
 use slipstream::token::TokenId;
 
-/// Our kernels are the process's: tests that turn them on or off run one after the other.
-pub fn switching() -> MutexGuard<'static, ()> {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
-}
+use crate::drive::alone;
 
 struct Numbers(u64);
 
@@ -233,7 +228,7 @@ fn scores(model: &Model, text: &[TokenId], width: usize) -> Vec<Vec<f32>> {
 
 #[test]
 fn scores_do_not_depend_on_the_width_of_the_batch() {
-    let _switching = switching();
+    let _alone = alone();
     let backend = Backend::start(None).expect("llama.cpp starts");
     let folder = tempfile::tempdir().expect("a folder");
     let file = requantized(folder.path(), "Q4_0", llama_cpp_sys_2::LLAMA_FTYPE_MOSTLY_Q4_0);
