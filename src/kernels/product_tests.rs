@@ -181,6 +181,8 @@ fn what_does_not_fit_is_declined_by_every_thread() {
         Product { columns: COLUMNS - 1, ..fitting },
         Product { rows: ROWS - 1, ..fitting },
         Product { columns: 0, ..fitting },
+        // A micro-batch of whose tokens none is asked for.
+        Product { slots: 0, chosen: 0, tokens: 1, choice: std::ptr::null(), ..fitting },
     ] {
         for thread in 0..2 {
             // SAFETY: declined before anything is touched; a barrier would hang this test.
