@@ -212,7 +212,7 @@ impl Quarter {
         let nibbles = |bytes: __m512i| _mm512_and_si512(bytes, _mm512_set1_epi8(15));
         Quarter {
             weights: [
-                loaded.map(|group| group.map(|bytes| nibbles(bytes))),
+                loaded.map(|group| group.map(nibbles)),
                 loaded.map(|group| group.map(|bytes| nibbles(_mm512_srli_epi16::<4>(bytes)))),
             ],
             scales: [twice(&scales.scales[2 * part]), twice(&scales.scales[2 * part + 1])],
