@@ -55,7 +55,7 @@ END
 }
 
 echo "==> mutations"
-mutate activation.rs "-8 * sum" "-7 * sum"
+mutate activation.rs "-R::OFFSET * sum" "-7 * sum"
 mutate q4_0/avx2.rs "0, 1, 4, 5, 2, 3, 6, 7" "0, 1, 2, 3, 4, 5, 6, 7"
 mutate q4_kx8/avx2.rs "row(0), row(1), row(4), row(5)" "row(0), row(1), row(2), row(3)"
 mutate q4_kx8/avx512.rs "_mm512_sub_ps(sums[row], least[row])" "_mm512_sub_ps(least[row], sums[row])"

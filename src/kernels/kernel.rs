@@ -1,9 +1,8 @@
 //! What a kernel is: how its weights and activations lie in memory, and the functions that multiply them.
 
-use super::activation::{self, ActivationBlock, BLOCK};
 use super::activation_k::{self, ActivationBlockK, SUPER_BLOCK};
 use super::instructions::InstructionSet;
-use super::{q4_0, q4_kx8, q6_k, q45_k};
+use super::{plain, q4_0, q4_kx8, q6_k, q45_k};
 
 /// Most rows of activations that a kernel multiplies with one unpacking of the weights.
 pub const WIDEST: usize = 8;
@@ -102,6 +101,20 @@ pub unsafe fn strip<R: Rows>(weights: *const u8, blocks: usize, groups: usize, b
 pub enum Weights {
     /// Q4_0, eight rows interleaved (`block_q4_0x8`).
     Q4_0x8,
+    /// IQ4_NL, eight rows interleaved (`block_iq4_nlx8`).
+    Iq4Nlx8,
+    /// Q4_0 in plain rows.
+    Q4_0,
+    /// Q4_1 in plain rows.
+    Q4_1,
+    /// Q5_0 in plain rows.
+    Q5_0,
+    /// Q5_1 in plain rows.
+    Q5_1,
+    /// Q8_0 in plain rows.
+    Q8_0,
+    /// IQ4_NL in plain rows.
+    Iq4Nl,
     /// Q4_K, eight rows interleaved (`block_q4_Kx8`).
     Q4Kx8,
     /// Q4_K, plain rows (`block_q4_K`).
@@ -114,7 +127,20 @@ pub enum Weights {
 
 impl Weights {
     /// All.
-    pub const ALL: [Weights; 5] = [Self::Q4_0x8, Self::Q4Kx8, Self::Q4K, Self::Q5K, Self::Q6K];
+    pub const ALL: [Weights; 12] = [
+        Self::Q4_0x8,
+        Self::Iq4Nlx8,
+        Self::Q4_0,
+        Self::Q4_1,
+        Self::Q5_0,
+        Self::Q5_1,
+        Self::Q8_0,
+        Self::Iq4Nl,
+        Self::Q4Kx8,
+        Self::Q4K,
+        Self::Q5K,
+        Self::Q6K,
+    ];
 
     /// From ggml's number of the type, and whether llama.cpp interleaved eight rows of it.
     #[must_use]
@@ -127,6 +153,13 @@ impl Weights {
     pub fn in_ggml(self) -> (u32, bool) {
         match self {
             Self::Q4_0x8 => (2, true),
+            Self::Iq4Nlx8 => (20, true),
+            Self::Q4_0 => (2, false),
+            Self::Q4_1 => (3, false),
+            Self::Q5_0 => (6, false),
+            Self::Q5_1 => (7, false),
+            Self::Q8_0 => (8, false),
+            Self::Iq4Nl => (20, false),
             Self::Q4Kx8 => (12, true),
             Self::Q4K => (12, false),
             Self::Q5K => (13, false),
@@ -138,15 +171,14 @@ impl Weights {
     #[must_use]
     pub fn kernel(self, set: InstructionSet) -> Kernel {
         match self {
-            Self::Q4_0x8 => Kernel {
-                group: q4_0::GROUP,
-                columns: BLOCK,
-                weight_bytes: size_of::<q4_0::WeightBlock>(),
-                activation_bytes: size_of::<ActivationBlock>(),
-                quantize: activation::quantize_at,
-                strip: q4_0::strip(set),
-                irregular: q4_0::reference,
-            },
+            Self::Q4_0x8 => q4_0::kernel::<q4_0::Q4_0>(set),
+            Self::Iq4Nlx8 => q4_0::kernel::<q4_0::Iq4Nl>(set),
+            Self::Q4_0 => plain::kernel::<plain::Q4_0>(set),
+            Self::Q4_1 => plain::kernel::<plain::Q4_1>(set),
+            Self::Q5_0 => plain::kernel::<plain::Q5_0>(set),
+            Self::Q5_1 => plain::kernel::<plain::Q5_1>(set),
+            Self::Q8_0 => plain::kernel::<plain::Q8_0>(set),
+            Self::Iq4Nl => plain::kernel::<plain::Iq4Nl>(set),
             Self::Q4Kx8 => {
                 super_blocks::<q4_kx8::WeightBlock>(q4_kx8::GROUP, q4_kx8::strip(set), q4_kx8::reference)
             }

@@ -13,6 +13,7 @@ mod activation_k;
 mod half;
 mod instructions;
 mod kernel;
+mod plain;
 mod product;
 #[cfg(test)]
 mod product_tests;
