@@ -80,23 +80,37 @@ pub fn add_products_512(mut sum: __m512i, first: __m512i, second: __m512i) -> __
 #[target_feature(enable = "avx2,fma,f16c")]
 #[inline]
 pub fn total(sums: __m256) -> f32 {
-    total_of_four(_mm_add_ps(_mm256_extractf128_ps::<1>(sums), _mm256_castps256_ps128(sums)))
+    let two = every_second(sums);
+    _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
 }
 
-/// What [`total`] ends with.
+/// Every second lane together, in the first two lanes.
 #[target_feature(enable = "avx2,fma,f16c")]
 #[inline]
-pub fn total_of_four(sums: __m128) -> f32 {
-    let two = _mm_add_ps(sums, _mm_movehl_ps(sums, sums));
-    _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
+pub fn every_second(sums: __m256) -> __m128 {
+    let four = _mm_add_ps(_mm256_extractf128_ps::<1>(sums), _mm256_castps256_ps128(sums));
+    _mm_add_ps(four, _mm_movehl_ps(four, four))
 }
 
 /// [`total`] of each half.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,fma,f16c")]
 #[inline]
 pub fn totals(sums: __m512) -> [f32; 2] {
+    let two = every_second_512(sums);
+    firsts(_mm512_add_ps(two, _mm512_movehdup_ps(two)))
+}
+
+/// [`every_second`] of each half, in all its lanes.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,fma,f16c")]
+#[inline]
+pub fn every_second_512(sums: __m512) -> __m512 {
     let four = _mm512_add_ps(_mm512_shuffle_f32x4::<0b_10_11_00_01>(sums, sums), sums);
-    let two = _mm512_add_ps(four, _mm512_permute_ps::<0b_01_00_11_10>(four));
-    let one = _mm512_add_ps(two, _mm512_movehdup_ps(two));
-    [_mm_cvtss_f32(_mm512_castps512_ps128(one)), _mm_cvtss_f32(_mm512_extractf32x4_ps::<2>(one))]
+    _mm512_add_ps(four, _mm512_permute_ps::<0b_01_00_11_10>(four))
+}
+
+/// The first lane of each half.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,fma,f16c")]
+#[inline]
+pub fn firsts(halves: __m512) -> [f32; 2] {
+    [_mm_cvtss_f32(_mm512_castps512_ps128(halves)), _mm_cvtss_f32(_mm512_extractf32x4_ps::<2>(halves))]
 }

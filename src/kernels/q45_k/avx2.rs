@@ -1,19 +1,18 @@
 //! Q4_K and Q5_K with 256-bit vectors, one row of weights at a time: with AVX2 alone, or AVX-VNNI's sum of two products.
 
 use std::arch::x86_64::{
-    __m128, __m128i, __m256, __m256i, _mm_add_epi32, _mm_cvtepi32_ps, _mm_cvtepu8_epi16, _mm_cvtsi64_si128,
-    _mm_cvtss_f32, _mm_fmadd_ps, _mm_hadd_epi16, _mm_madd_epi16, _mm_mul_ps, _mm_set1_epi16, _mm_set1_epi64x,
-    _mm_set1_ps, _mm_setzero_ps, _mm_shuffle_epi32, _mm256_and_si256, _mm256_castps256_ps128,
-    _mm256_castsi256_si128, _mm256_cvtepi32_ps, _mm256_cvtepu8_epi16, _mm256_cvtph_ps,
-    _mm256_extracti128_si256, _mm256_fmadd_ps, _mm256_loadu_si256, _mm256_maddubs_epi16, _mm256_mul_ps,
-    _mm256_or_si256, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_ps, _mm256_setzero_ps,
-    _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_slli_epi16, _mm256_srli_epi16,
+    __m256, __m256i, _mm_cvtss_f32, _mm_set1_epi16, _mm_set1_epi64x, _mm_unpacklo_epi8, _mm256_add_epi32,
+    _mm256_and_si256, _mm256_cvtepi32_ps, _mm256_cvtepu8_epi16, _mm256_cvtph_ps, _mm256_cvtss_f32,
+    _mm256_fmadd_ps, _mm256_fnmadd_ps, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16,
+    _mm256_mul_ps, _mm256_or_si256, _mm256_permute2x128_si256, _mm256_set1_epi8, _mm256_set1_epi16,
+    _mm256_set1_ps, _mm256_setzero_ps, _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_shuffle_epi32,
+    _mm256_slli_epi16, _mm256_srli_epi16,
 };
 
 use super::super::activation_k::ActivationBlockK;
 use super::super::kernel::{Batch, Rows};
 use super::super::six_bits;
-use super::super::vectors::{add_products, add_products_at_once, load, prefetch, total, total_of_four};
+use super::super::vectors::{add_products, add_products_at_once, every_second, load, prefetch, total};
 use super::WeightBlock;
 
 /// Blocks that the prefetch runs ahead.
@@ -40,7 +39,7 @@ macro_rules! kernel {
                 let activations = batch.activations.map(<*const u8>::cast::<ActivationBlockK>);
                 for group in 0..groups {
                     let mut sums = [_mm256_setzero_ps(); ROWS];
-                    let mut least = [_mm_setzero_ps(); ROWS];
+                    let mut least = [_mm256_setzero_ps(); ROWS];
                     for index in 0..blocks {
                         // SAFETY: so many blocks there are, in the weights and in every row, by the caller's promise.
                         let (block, activations) = unsafe {
@@ -63,11 +62,11 @@ macro_rules! kernel {
                             }
                         }
                         for (row, activation) in activations.iter().enumerate() {
-                            let scale = _mm256_mul_ps(scales.of_scales, _mm256_set1_ps(activation.scale));
-                            sums[row] = _mm256_fmadd_ps(scale, _mm256_cvtepi32_ps(wholes[row]), sums[row]);
-                            let scale = _mm_mul_ps(scales.of_minima, _mm_set1_ps(-activation.scale));
-                            let whole = minima::<HIGH>(scales.minima, activation);
-                            least[row] = _mm_fmadd_ps(scale, _mm_cvtepi32_ps(whole), least[row]);
+                            let scale = |scales| _mm256_mul_ps(scales, _mm256_set1_ps(activation.scale));
+                            let whole = _mm256_cvtepi32_ps(wholes[row]);
+                            sums[row] = _mm256_fmadd_ps(scale(scales.of_scales), whole, sums[row]);
+                            let whole = _mm256_cvtepi32_ps(minima::<HIGH>(scales.minima, activation));
+                            least[row] = _mm256_fnmadd_ps(scale(scales.of_minima), whole, least[row]);
                         }
                     }
                     for row in 0..ROWS {
@@ -88,12 +87,12 @@ kernel!(AvxVnni, "avx2,fma,f16c,avxvnni", add_products_at_once);
 struct Scales {
     /// Of 32 columns each, in both halves.
     scales: __m256i,
-    /// Likewise, once.
-    minima: __m128i,
+    /// Of 32 columns each, twice.
+    minima: __m256i,
     /// Of the scales.
     of_scales: __m256,
     /// Of the minima.
-    of_minima: __m128,
+    of_minima: __m256,
 }
 
 impl Scales {
@@ -103,12 +102,13 @@ impl Scales {
     fn of<const HIGH: usize>(block: &WeightBlock<HIGH>) -> Scales {
         prefetch(std::ptr::from_ref(block).wrapping_add(AHEAD));
         let [scales, minima] = six_bits::unpack(&block.packed).map(i64::from_le_bytes);
+        let minima = _mm_set1_epi64x(minima);
         let single = |half: u16| _mm256_cvtph_ps(_mm_set1_epi16(half.cast_signed()));
         Scales {
             scales: _mm256_cvtepu8_epi16(_mm_set1_epi64x(scales)),
-            minima: _mm_cvtepu8_epi16(_mm_cvtsi64_si128(minima)),
+            minima: _mm256_cvtepu8_epi16(_mm_unpacklo_epi8(minima, minima)),
             of_scales: single(block.scale),
-            of_minima: _mm256_castps256_ps128(single(block.minimum)),
+            of_minima: single(block.minimum),
         }
     }
 }
@@ -155,24 +155,28 @@ impl Half {
     }
 }
 
-/// The whole numbers of the minima: those of 64 columns each, or everywhere of all.
+/// The whole numbers of the minima: in every two lanes those of 64 columns, or everywhere of all.
 #[target_feature(enable = "avx2,fma,f16c")]
 #[inline]
-fn minima<const HIGH: usize>(minima: __m128i, activation: &ActivationBlockK) -> __m128i {
+fn minima<const HIGH: usize>(minima: __m256i, activation: &ActivationBlockK) -> __m256i {
     // SAFETY: sixteen sums of two bytes.
     let sums = unsafe { _mm256_loadu_si256(activation.sums.as_ptr().cast()) };
-    // Two sums are within 16 bits (32 · 127).
-    let sums = _mm_hadd_epi16(_mm256_castsi256_si128(sums), _mm256_extracti128_si256::<1>(sums));
-    let four = _mm_madd_epi16(minima, sums);
+    let eight = _mm256_madd_epi16(minima, sums);
+    let four = _mm256_add_epi32(eight, _mm256_shuffle_epi32::<0b_10_11_00_01>(eight));
     if !WeightBlock::<HIGH>::MINIMA_AS_ONE {
         return four;
     }
-    let two = _mm_add_epi32(four, _mm_shuffle_epi32::<0b_01_00_11_10>(four));
-    _mm_add_epi32(two, _mm_shuffle_epi32::<0b_10_11_00_01>(two))
+    let two = _mm256_add_epi32(four, _mm256_shuffle_epi32::<0b_01_00_11_10>(four));
+    _mm256_add_epi32(two, _mm256_permute2x128_si256::<0x01>(two, two))
 }
 
+/// The lanes together, in llama.cpp's order.
 #[target_feature(enable = "avx2,fma,f16c")]
 #[inline]
-fn total_of_minima<const HIGH: usize>(least: __m128) -> f32 {
-    if WeightBlock::<HIGH>::MINIMA_AS_ONE { _mm_cvtss_f32(least) } else { total_of_four(least) }
+fn total_of_minima<const HIGH: usize>(least: __m256) -> f32 {
+    if WeightBlock::<HIGH>::MINIMA_AS_ONE {
+        _mm256_cvtss_f32(least)
+    } else {
+        _mm_cvtss_f32(every_second(least))
+    }
 }

@@ -1,21 +1,18 @@
 //! Q4_K and Q5_K with AVX-512 VNNI: two rows of weights at a time, one in each half of a vector.
 
 use std::arch::x86_64::{
-    __m256, __m256i, __m512, __m512i, _mm_cvtss_f32, _mm_hadd_epi16, _mm_set_epi64x, _mm_set1_epi16,
-    _mm_unpacklo_epi64, _mm256_add_epi32, _mm256_add_ps, _mm256_broadcastsi128_si256, _mm256_castps256_ps128,
-    _mm256_castsi256_si128, _mm256_cvtepi32_ps, _mm256_cvtepu8_epi16, _mm256_cvtph_ps, _mm256_extractf128_ps,
-    _mm256_extracti128_si256, _mm256_fmadd_ps, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_movehdup_ps,
-    _mm256_mul_ps, _mm256_permute_ps, _mm256_set_epi64x, _mm256_set_m128i, _mm256_set1_ps, _mm256_setzero_ps,
-    _mm256_shuffle_epi32, _mm512_and_si512, _mm512_broadcast_i64x4, _mm512_cvtepi32_ps, _mm512_cvtepu8_epi16,
-    _mm512_cvtph_ps, _mm512_fmadd_ps, _mm512_maddubs_epi16, _mm512_mul_ps, _mm512_or_si512, _mm512_set1_epi8,
+    __m512, __m512i, _mm_set1_epi16, _mm_set1_epi64x, _mm_unpacklo_epi8, _mm256_loadu_si256,
+    _mm256_set_epi64x, _mm256_set_m128i, _mm512_add_epi32, _mm512_and_si512, _mm512_broadcast_i64x4,
+    _mm512_cvtepi32_ps, _mm512_cvtepu8_epi16, _mm512_cvtph_ps, _mm512_fmadd_ps, _mm512_fnmadd_ps,
+    _mm512_madd_epi16, _mm512_maddubs_epi16, _mm512_mul_ps, _mm512_or_si512, _mm512_set1_epi8,
     _mm512_set1_epi16, _mm512_set1_ps, _mm512_setzero_ps, _mm512_setzero_si512, _mm512_shuffle_epi8,
-    _mm512_slli_epi16, _mm512_srli_epi16,
+    _mm512_shuffle_epi32, _mm512_shuffle_i32x4, _mm512_slli_epi16, _mm512_srli_epi16,
 };
 
 use super::super::activation_k::ActivationBlockK;
 use super::super::kernel::{Batch, Rows};
 use super::super::six_bits;
-use super::super::vectors::{add_products_512, load, load_both, prefetch, totals};
+use super::super::vectors::{add_products_512, every_second_512, firsts, load, load_both, prefetch, totals};
 use super::WeightBlock;
 
 /// Blocks that the prefetch runs ahead, in each of the two rows.
@@ -37,7 +34,7 @@ impl<const HIGH: usize> Rows for Avx512Vnni<HIGH> {
             let first = weights.wrapping_add(group * blocks);
             let second = if is_alone { first } else { first.wrapping_add(blocks) };
             let mut sums = [_mm512_setzero_ps(); ROWS];
-            let mut least = [_mm256_setzero_ps(); ROWS];
+            let mut least = [_mm512_setzero_ps(); ROWS];
             for index in 0..blocks {
                 // Where the first row ends, the next pair's begins behind the second.
                 let ahead = if index + AHEAD < blocks { index + AHEAD } else { index + AHEAD + blocks };
@@ -50,12 +47,11 @@ impl<const HIGH: usize> Rows for Avx512Vnni<HIGH> {
                 };
                 let unpacked = Unpacked::of(pair);
                 for (row, activation) in activations.iter().enumerate() {
-                    let scale = _mm512_mul_ps(unpacked.of_scales, _mm512_set1_ps(activation.scale));
+                    let scale = |scales| _mm512_mul_ps(scales, _mm512_set1_ps(activation.scale));
                     let whole = _mm512_cvtepi32_ps(unpacked.dot(activation));
-                    sums[row] = _mm512_fmadd_ps(scale, whole, sums[row]);
-                    let scale = _mm256_mul_ps(unpacked.of_minima, _mm256_set1_ps(-activation.scale));
-                    let whole = _mm256_cvtepi32_ps(minima::<HIGH>(unpacked.minima, activation));
-                    least[row] = _mm256_fmadd_ps(scale, whole, least[row]);
+                    sums[row] = _mm512_fmadd_ps(scale(unpacked.of_scales), whole, sums[row]);
+                    let whole = _mm512_cvtepi32_ps(minima::<HIGH>(unpacked.minima, activation));
+                    least[row] = _mm512_fnmadd_ps(scale(unpacked.of_minima), whole, least[row]);
                 }
             }
             for row in 0..ROWS {
@@ -79,12 +75,12 @@ struct Unpacked {
     weights: [__m512i; 8],
     /// Theirs, one for every two weights.
     scales: [__m512i; 8],
-    /// Of 32 columns each.
-    minima: __m256i,
+    /// Of 32 columns each, twice.
+    minima: __m512i,
     /// Of the scales.
     of_scales: __m512,
     /// Of the minima.
-    of_minima: __m256,
+    of_minima: __m512,
 }
 
 impl Unpacked {
@@ -116,20 +112,23 @@ impl Unpacked {
         let [[upper_scales, upper_minima], [lower_scales, lower_minima]] = packed;
         let scales =
             _mm512_cvtepu8_epi16(_mm256_set_epi64x(lower_scales, lower_scales, upper_scales, upper_scales));
-        let halves = |[upper, lower]: [u16; 2]| [upper, lower].map(|half| _mm_set1_epi16(half.cast_signed()));
-        let [upper, lower] = halves(pair.map(|block| block.scale));
-        let of_scales = _mm512_cvtph_ps(_mm256_set_m128i(lower, upper));
-        let [upper, lower] = halves(pair.map(|block| block.minimum));
-        let of_minima = _mm256_cvtph_ps(_mm_unpacklo_epi64(upper, lower));
+        let [upper, lower] = [upper_minima, lower_minima]
+            .map(|minima| _mm_set1_epi64x(minima))
+            .map(|minima| _mm_unpacklo_epi8(minima, minima));
+        let minima = _mm512_cvtepu8_epi16(_mm256_set_m128i(lower, upper));
+        let single = |halves: [u16; 2]| {
+            let [upper, lower] = halves.map(|half| _mm_set1_epi16(half.cast_signed()));
+            _mm512_cvtph_ps(_mm256_set_m128i(lower, upper))
+        };
         Unpacked {
             weights,
             scales: std::array::from_fn(|part| {
                 // The two bytes of one number of each eight.
                 _mm512_shuffle_epi8(scales, _mm512_set1_epi16(part as i16 * 0x0202 + 0x0100))
             }),
-            minima: _mm256_cvtepu8_epi16(_mm_set_epi64x(lower_minima, upper_minima)),
-            of_scales,
-            of_minima,
+            minima,
+            of_scales: single(pair.map(|block| block.scale)),
+            of_minima: single(pair.map(|block| block.minimum)),
         }
     }
 
@@ -146,30 +145,24 @@ impl Unpacked {
     }
 }
 
-/// The whole numbers of the minima in four lanes of each row: those of 64 columns each, or everywhere of all.
+/// The whole numbers of the minima in eight lanes of each row: in every two those of 64 columns, or everywhere of all.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,fma,f16c")]
 #[inline]
-fn minima<const HIGH: usize>(minima: __m256i, activation: &ActivationBlockK) -> __m256i {
+fn minima<const HIGH: usize>(minima: __m512i, activation: &ActivationBlockK) -> __m512i {
     // SAFETY: sixteen sums of two bytes.
     let sums = unsafe { _mm256_loadu_si256(activation.sums.as_ptr().cast()) };
-    // Two sums are within 16 bits (32 · 127).
-    let sums = _mm_hadd_epi16(_mm256_castsi256_si128(sums), _mm256_extracti128_si256::<1>(sums));
-    let four = _mm256_madd_epi16(minima, _mm256_broadcastsi128_si256(sums));
+    let eight = _mm512_madd_epi16(minima, _mm512_broadcast_i64x4(sums));
+    let four = _mm512_add_epi32(eight, _mm512_shuffle_epi32::<0b_10_11_00_01>(eight));
     if !WeightBlock::<HIGH>::MINIMA_AS_ONE {
         return four;
     }
-    let two = _mm256_add_epi32(four, _mm256_shuffle_epi32::<0b_01_00_11_10>(four));
-    _mm256_add_epi32(two, _mm256_shuffle_epi32::<0b_10_11_00_01>(two))
+    let two = _mm512_add_epi32(four, _mm512_shuffle_epi32::<0b_01_00_11_10>(four));
+    _mm512_add_epi32(two, _mm512_shuffle_i32x4::<0b_10_11_00_01>(two, two))
 }
 
 /// The lanes of each row together, in llama.cpp's order.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,fma,f16c")]
 #[inline]
-fn totals_of_minima<const HIGH: usize>(least: __m256) -> [f32; 2] {
-    let mut one = least;
-    if !WeightBlock::<HIGH>::MINIMA_AS_ONE {
-        let two = _mm256_add_ps(least, _mm256_permute_ps::<0b_01_00_11_10>(least));
-        one = _mm256_add_ps(two, _mm256_movehdup_ps(two));
-    }
-    [_mm_cvtss_f32(_mm256_castps256_ps128(one)), _mm_cvtss_f32(_mm256_extractf128_ps::<1>(one))]
+fn totals_of_minima<const HIGH: usize>(least: __m512) -> [f32; 2] {
+    firsts(if WeightBlock::<HIGH>::MINIMA_AS_ONE { least } else { every_second_512(least) })
 }
