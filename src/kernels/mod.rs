@@ -2,8 +2,8 @@
 //!
 //! llama.cpp unpacks weights once per row of a small batch, and streams long matrices from memory as often. Here a strip of
 //! weights is read once, unpacked once, and multiplied with up to eight rows. Every row gets the bits that llama.cpp's own
-//! one-row path (`ggml_gemv_q4_0_8x8_q8_0`) gives it: same quantized activations, exact integer sums, and one fused
-//! multiply-add per 32 columns in the same order.
+//! one-row path (`ggml_gemv_*` of interleaved rows, `ggml_vec_dot_*` of plain ones) gives it: same quantized activations, exact
+//! integer sums, and the same operations of single precision in the same order.
 //!
 //! Knows nothing of llama.cpp: `llama::kernels` hands over pointers and a pool of threads.
 #![allow(unsafe_code)]
