@@ -2,7 +2,7 @@
 
 use super::activation_k::{self, ActivationBlockK, SUPER_BLOCK};
 use super::instructions::InstructionSet;
-use super::{plain, q4_0, q6_k};
+use super::{plain, q4_0, q4_kx8, q6_k, q45_k};
 
 /// Most rows of activations that a kernel multiplies with one unpacking of the weights.
 pub const WIDEST: usize = 8;
@@ -115,13 +115,19 @@ pub enum Weights {
     Q8_0,
     /// IQ4_NL in plain rows.
     Iq4Nl,
+    /// Q4_K, eight rows interleaved (`block_q4_Kx8`).
+    Q4Kx8,
+    /// Q4_K, plain rows (`block_q4_K`).
+    Q4K,
+    /// Q5_K, plain rows (`block_q5_K`).
+    Q5K,
     /// Q6_K, plain rows (`block_q6_K`).
     Q6K,
 }
 
 impl Weights {
     /// All.
-    pub const ALL: [Weights; 9] = [
+    pub const ALL: [Weights; 12] = [
         Self::Q4_0x8,
         Self::Iq4Nlx8,
         Self::Q4_0,
@@ -130,6 +136,9 @@ impl Weights {
         Self::Q5_1,
         Self::Q8_0,
         Self::Iq4Nl,
+        Self::Q4Kx8,
+        Self::Q4K,
+        Self::Q5K,
         Self::Q6K,
     ];
 
@@ -151,6 +160,9 @@ impl Weights {
             Self::Q5_1 => (7, false),
             Self::Q8_0 => (8, false),
             Self::Iq4Nl => (20, false),
+            Self::Q4Kx8 => (12, true),
+            Self::Q4K => (12, false),
+            Self::Q5K => (13, false),
             Self::Q6K => (14, false),
         }
     }
@@ -167,15 +179,25 @@ impl Weights {
             Self::Q5_1 => plain::kernel::<plain::Q5_1>(set),
             Self::Q8_0 => plain::kernel::<plain::Q8_0>(set),
             Self::Iq4Nl => plain::kernel::<plain::Iq4Nl>(set),
-            Self::Q6K => Kernel {
-                group: 1,
-                columns: SUPER_BLOCK,
-                weight_bytes: size_of::<q6_k::WeightBlock>(),
-                activation_bytes: size_of::<ActivationBlockK>(),
-                quantize: activation_k::quantize_at,
-                strip: q6_k::strip(set),
-                irregular: q6_k::reference,
-            },
+            Self::Q4Kx8 => {
+                super_blocks::<q4_kx8::WeightBlock>(q4_kx8::GROUP, q4_kx8::strip(set), q4_kx8::reference)
+            }
+            Self::Q4K => super_blocks::<q45_k::Q4K>(1, q45_k::strip::<0>(set), q45_k::reference::<0>),
+            Self::Q5K => super_blocks::<q45_k::Q5K>(1, q45_k::strip::<32>(set), q45_k::reference::<32>),
+            Self::Q6K => super_blocks::<q6_k::WeightBlock>(1, q6_k::strip(set), q6_k::reference),
         }
+    }
+}
+
+/// A kernel for a type in super-blocks, whose reference is right for all rows.
+fn super_blocks<Block>(group: usize, strip: Strip, reference: Strip) -> Kernel {
+    Kernel {
+        group,
+        columns: SUPER_BLOCK,
+        weight_bytes: size_of::<Block>(),
+        activation_bytes: size_of::<ActivationBlockK>(),
+        quantize: activation_k::quantize_at,
+        strip,
+        irregular: reference,
     }
 }
