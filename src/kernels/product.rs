@@ -94,7 +94,8 @@ impl Layout {
     }
 }
 
-/// Parts into which a row of activations is cut, so that every thread has something to quantize.
+/// Parts into which a row of activations is cut, so that every thread has something to quantize. A product may be without rows:
+/// ggml plans those of a batch that wants no scores.
 fn parts(product: &Product) -> usize {
     product.threads.div_ceil((product.slots * product.tokens).max(1))
 }

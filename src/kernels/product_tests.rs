@@ -146,7 +146,7 @@ fn bits(values: &[f32]) -> Vec<u32> {
 #[test]
 fn any_number_of_threads_gives_the_same_bits_and_takes_every_strip_once() {
     let kernel = Weights::Q4_0x8.kernel(InstructionSet::Reference);
-    for tokens in [1, 2, 7, 20] {
+    for tokens in [0, 1, 2, 7, 20] {
         let case = case(tokens);
         let (alone, _) = run(&case, &kernel, 1);
         assert!(alone.iter().all(|value| value.is_finite()), "a result was left out");

@@ -231,17 +231,19 @@ fn scores_do_not_depend_on_the_width_of_the_batch() {
     let _alone = alone();
     let backend = Backend::start(None).expect("llama.cpp starts");
     let folder = tempfile::tempdir().expect("a folder");
-    let file = requantized(folder.path(), "Q4_0", llama_cpp_sys_2::LLAMA_FTYPE_MOSTLY_Q4_0);
-    let model = Model::load(backend, &file, &ModelSettings::default(), &mut |_| true).expect("loads");
-    let text =
-        model.vocab().tokenize("What is a lantern? It gives light in the dark.", true).expect("tokenizes");
-    let alone = scores(&model, &text, 1);
-    let before = taken();
-    assert!(switch(InstructionSet::fastest()), "our kernels can be switched on");
-    let widths = [1, 2, 3, 4, 7, 16].map(|width| (width, scores(&model, &text, width)));
-    assert!(switch(None));
-    assert!(taken() > before, "no product was taken over");
-    for (width, found) in widths {
-        same(&alone.concat(), &found.concat(), &format!("width {width}"));
+    let as_it_comes = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/pocket/pocket-target-Q8_0.gguf").into();
+    for file in [requantized(folder.path(), "Q4_0", llama_cpp_sys_2::LLAMA_FTYPE_MOSTLY_Q4_0), as_it_comes] {
+        let model = Model::load(backend, &file, &ModelSettings::default(), &mut |_| true).expect("loads");
+        let text = model.vocab().tokenize("What is a lantern? It gives light in the dark.", true);
+        let text = text.expect("tokenizes");
+        let alone = scores(&model, &text, 1);
+        let before = taken();
+        assert!(switch(InstructionSet::fastest()), "our kernels can be switched on");
+        let widths = [1, 2, 3, 4, 7, 16].map(|width| (width, scores(&model, &text, width)));
+        assert!(switch(None));
+        assert!(taken() > before, "no product was taken over");
+        for (width, found) in widths {
+            same(&alone.concat(), &found.concat(), &format!("{}, width {width}", file.display()));
+        }
     }
 }
