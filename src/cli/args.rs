@@ -322,8 +322,8 @@ pub struct ModelArgs {
     /// Read the files instead of mapping them into memory.
     #[arg(long, env = "SLIPSTREAM_NO_MMAP")]
     pub no_mmap: bool,
-    /// Our own CPU kernels for small batches (Q4_0 so far), in place of llama.cpp's: `on` or `off`. The state is the
-    /// process's.
+    /// Our own CPU kernels for small batches (Q4_0 so far), in place of llama.cpp's: `on` or `off`. With them a token's
+    /// scores are the same bit for bit in any batch. The state is the process's.
     #[arg(long, env = "SLIPSTREAM_KERNELS", value_name = "on|off", default_value = "off")]
     pub kernels: KernelsArg,
     /// Write llama.cpp's warnings and errors to this file.
