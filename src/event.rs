@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::experiment::{Experiment, Finding};
-use crate::request::{Request, Speculation};
-use crate::token::{Origin, TokenId};
+use crate::request::{DraftLength, Request, Speculation};
+use crate::token::{TokenId, TokenSpan};
 
 /// An order to the engine. (Cancelling is a flag beside the channel, so that it is never queued.)
 #[derive(Clone, Debug, PartialEq)]
@@ -112,8 +112,8 @@ pub struct Text {
     pub channel: Channel,
     /// Whole characters; never part of one.
     pub text: String,
-    /// Who chose the tokens that completed this piece (the last one's origin).
-    pub origin: Origin,
+    /// The tokens that gave it, in order: their bytes add up to the text's.
+    pub spans: Vec<TokenSpan>,
 }
 
 /// Counters of one reply. Definitions: docs/NUMBERS.md.
@@ -192,7 +192,7 @@ impl Activity {
 }
 
 /// How speculation stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SpeculationState {
     /// Whether it runs.
     pub activity: Activity,
@@ -200,6 +200,16 @@ pub struct SpeculationState {
     pub length: u32,
     /// One sentence where it is off, parked, or not what was asked for.
     pub reason: Option<String>,
+    /// What was asked for last, as the engine took it up.
+    pub asked: Speculation,
+}
+
+impl Default for SpeculationState {
+    /// Nothing runs, and nothing was asked for.
+    fn default() -> SpeculationState {
+        let asked = Speculation { length: DraftLength::Off, p_min: 0.0 };
+        SpeculationState { activity: Activity::Off, length: 0, reason: None, asked }
+    }
 }
 
 impl SpeculationState {
@@ -278,4 +288,15 @@ pub struct Failure {
     pub code: u8,
     /// The engine has ended.
     pub fatal: bool,
+    /// The prompt is too long for the context: what would have to be shortened.
+    pub too_long: Option<TooLong>,
+}
+
+/// A prompt that does not fit into the context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooLong {
+    /// Its tokens.
+    pub tokens: u32,
+    /// The most there may be.
+    pub limit: u32,
 }

@@ -103,6 +103,8 @@ pub struct Request {
     pub stop: Vec<String>,
     /// Never end the turn: the tokens that do are not drawn.
     pub ignore_end_of_turn: bool,
+    /// Tell with each token of the target's own which guesses it took the place of.
+    pub tell_rejected: bool,
 }
 
 /// Seconds as the JSON and the screen show them: milliseconds with a fraction.

@@ -27,3 +27,35 @@ pub enum Origin {
     /// The target's own: the bonus token that ends a round, or plain decoding.
     Target,
 }
+
+impl Origin {
+    /// The word in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Origin::Accepted => "accepted",
+            Origin::Target => "target",
+        }
+    }
+}
+
+/// What one token gave to a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenSpan {
+    /// Bytes of the text, whole characters. A character that several tokens make belongs to the one that completes it:
+    /// the others have none.
+    pub bytes: u32,
+    /// Who chose it.
+    pub origin: Origin,
+    /// The guesses that were thrown away because this token was drawn in place of the first of them, as text. Only
+    /// where the request asks for them.
+    pub rejected: Option<Box<str>>,
+}
+
+impl TokenSpan {
+    /// A span without rejected guesses.
+    #[must_use]
+    pub fn new(bytes: usize, origin: Origin) -> TokenSpan {
+        TokenSpan { bytes: u32::try_from(bytes).unwrap_or(u32::MAX), origin, rejected: None }
+    }
+}

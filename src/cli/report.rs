@@ -116,6 +116,7 @@ pub fn event(event: &Event) -> Option<Value> {
                 Channel::Reasoning => "reasoning",
             },
             "text": text.text,
+            "tokens": text.spans.iter().map(|span| json!([span.bytes, span.origin.name()])).collect::<Vec<_>>(),
         })),
         Event::Progress(counters) => Some(json!({
             "event": "progress",

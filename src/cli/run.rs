@@ -99,6 +99,7 @@ pub(super) fn request(reply: &ReplyArgs, raw: bool, text: String, sampling: Samp
         max_tokens: reply.max_tokens,
         stop: reply.stop.clone(),
         ignore_end_of_turn: reply.ignore_eos,
+        tell_rejected: false,
     }
 }
 

@@ -10,6 +10,7 @@ mod laboratory;
 mod loading;
 mod reply;
 mod session;
+mod spans;
 mod text;
 mod worker;
 

@@ -64,7 +64,8 @@ pub fn state(
     has_drafter: bool,
     auto: &AutoLength,
 ) -> SpeculationState {
-    let stands = |activity, length, reason| SpeculationState { activity, length, reason };
+    let asked = *speculation;
+    let stands = |activity, length, reason| SpeculationState { activity, length, reason, asked };
     if !has_drafter {
         let reason = reason.cloned().unwrap_or_else(|| "no drafter".to_owned());
         return stands(Activity::Off, 0, Some(reason));
@@ -84,6 +85,8 @@ struct Draft {
     stream: TextStream,
     tokens: Vec<TokenId>,
     stop: Option<StopReason>,
+    /// Scratch memory for the bytes of a token.
+    piece: Vec<u8>,
 }
 
 impl Desk<'_, '_> {
@@ -129,24 +132,28 @@ impl Desk<'_, '_> {
     }
 
     /// Adds an emitted token to the reply, and notes where the reply ends with it.
-    fn add(&self, draft: &mut Draft, token: TokenId, origin: Origin, piece: &mut Vec<u8>) {
+    fn add(&self, draft: &mut Draft, token: TokenId, origin: Origin, rejected: Option<Box<str>>) {
         if self.vocab.ends_turn(token) {
             draft.stop = Some(StopReason::EndOfTurn);
             return;
         }
         draft.tokens.push(token);
-        piece.clear();
-        self.vocab.piece(token, piece);
-        let pieces = draft.stream.push(piece, origin);
+        draft.piece.clear();
+        self.vocab.piece(token, &mut draft.piece);
+        let pieces = draft.stream.push(&draft.piece, origin, rejected);
         self.show(draft, pieces);
     }
 
     /// Adds a round's tokens up to where the reply ends. What lies past a stop text was drawn but is no part of the
-    /// reply: it is taken out of the round, so that it does not count.
-    fn add_round(&self, draft: &mut Draft, round: &mut Round, piece: &mut Vec<u8>) {
+    /// reply: it is taken out of the round, so that it does not count. `rejected` guesses go with the round's last
+    /// token: it was drawn in place of the first of them.
+    fn add_round(&self, draft: &mut Draft, round: &mut Round, rejected: &[TokenId]) {
         let mut used = 0;
+        let mut rejected = (!rejected.is_empty()).then(|| self.words(rejected));
         for emitted in &round.emitted {
-            self.add(draft, emitted.token, emitted.origin, piece);
+            let last = used + 1 == round.emitted.len();
+            let thrown_away = if last { rejected.take() } else { None };
+            self.add(draft, emitted.token, emitted.origin, thrown_away);
             used += 1;
             if draft.stop.is_some() {
                 break;
@@ -155,6 +162,19 @@ impl Desk<'_, '_> {
         round.emitted.truncate(used);
         round.tested = round.tested.min(used);
         round.accepted = round.accepted.min(used);
+    }
+
+    /// Tokens as a person reads them, those without a text of their own by their names.
+    fn words(&self, tokens: &[TokenId]) -> Box<str> {
+        let mut bytes = Vec::new();
+        for token in tokens {
+            let before = bytes.len();
+            self.vocab.piece(*token, &mut bytes);
+            if bytes.len() == before {
+                bytes.extend_from_slice(self.vocab.text(*token).as_bytes());
+            }
+        }
+        String::from_utf8_lossy(&bytes).into()
     }
 
     /// What ends the reply before a next round.
@@ -182,7 +202,8 @@ impl Desk<'_, '_> {
     ) -> Result<Reply, LlamaError> {
         let (prompt, rendered) = (prepared.tokens.as_slice(), prepared.rendered.as_ref());
         let began = clock.elapsed();
-        let mut draft = Draft { stream: stream(request, rendered), tokens: Vec::new(), stop: None };
+        let stream = stream(request, rendered);
+        let mut draft = Draft { stream, tokens: Vec::new(), stop: None, piece: Vec::new() };
         let prompt_total = prompt.len() as u32;
         let held = self.session.tokens().len();
         let reused = self.session.reuse(self.target.context(), prompt);
@@ -206,7 +227,6 @@ impl Desk<'_, '_> {
 
         let mut text = prompt.to_vec();
         let mut stats = Stats::new();
-        let mut piece = Vec::new();
         let mut suppressed = self.vocab.suppressed();
         if request.ignore_end_of_turn {
             // Not drawn at all, as llama.cpp has it: the text would otherwise go on behind its own end.
@@ -224,7 +244,7 @@ impl Desk<'_, '_> {
             let token = cycle.draw(self.target.context().row(last).unwrap_or(&[]), &mut text);
             first_token = clock.elapsed();
             stats.record_prefill_token();
-            self.add(&mut draft, token, Origin::Target, &mut piece);
+            self.add(&mut draft, token, Origin::Target, None);
         } else {
             draft.stop = Some(StopReason::Cancelled);
         }
@@ -240,7 +260,8 @@ impl Desk<'_, '_> {
                 break;
             }
             let mut round = self.round(&mut cycle, &mut text, room, clock)?;
-            self.add_round(&mut draft, &mut round, &mut piece);
+            let rejected = if request.tell_rejected { cycle.rejected() } else { &[] };
+            self.add_round(&mut draft, &mut round, rejected);
             stats.record(&round);
             if let Some(failure) = round.drafter_failed {
                 self.drop_drafter(failure);

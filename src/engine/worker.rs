@@ -12,7 +12,7 @@ use super::loading::{Machines, create, load_drafter, load_model};
 use super::reply::{Desk, state};
 use super::session::Session;
 use super::{DrafterPlan, EngineSettings};
-use crate::event::{Command, Event, Failure, KernelState, Ready};
+use crate::event::{Command, Event, Failure, KernelState, Ready, TooLong};
 use crate::experiment::Experiment;
 use crate::kernels::{InstructionSet, Weights};
 use crate::llama::{Backend, LlamaError, Model, Rendered, Templates, agreeing_kernels, kernels};
@@ -311,5 +311,11 @@ fn failure(error: &LlamaError, fatal: bool) -> Failure {
         LlamaError::Tokenize { .. } => (2, Some("shorten the prompt")),
         LlamaError::Backend(_) | LlamaError::Decode { .. } | LlamaError::Limit { .. } => (1, None),
     };
-    Failure { message: error.to_string(), help: help.map(str::to_owned), code, fatal }
+    let too_long = match error {
+        LlamaError::Limit { what: "tokens of the prompt", got, limit } => {
+            Some(TooLong { tokens: *got as u32, limit: *limit as u32 })
+        }
+        _ => None,
+    };
+    Failure { message: error.to_string(), help: help.map(str::to_owned), code, fatal, too_long }
 }

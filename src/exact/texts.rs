@@ -102,7 +102,11 @@ pub(super) mod tests {
             prompt_time: Duration::ZERO,
             first_token: Duration::ZERO,
             counters: Counters::default(),
-            speculation: SpeculationState { activity: Activity::On, length: 1, reason: None },
+            speculation: SpeculationState {
+                activity: Activity::On,
+                length: 1,
+                ..SpeculationState::default()
+            },
             rows: Vec::new(),
         }
     }

@@ -87,6 +87,8 @@ pub struct Cycle {
     vocabulary: usize,
     guesses: Vec<Guess>,
     tokens: Vec<TokenId>,
+    /// Where in `tokens` the rejected guesses of the last round begin.
+    rejected_from: usize,
     /// When the last round ended, by the players' clock.
     ended: Option<Duration>,
 }
@@ -96,7 +98,15 @@ impl Cycle {
     #[must_use]
     pub fn new(sampler: Sampler, vocabulary: usize) -> Cycle {
         let draft_sampler = sampler.clone();
-        Cycle { sampler, draft_sampler, vocabulary, guesses: Vec::new(), tokens: Vec::new(), ended: None }
+        Cycle {
+            sampler,
+            draft_sampler,
+            vocabulary,
+            guesses: Vec::new(),
+            tokens: Vec::new(),
+            rejected_from: 0,
+            ended: None,
+        }
     }
 
     /// Draws the token after `text` from its row and appends it: for a token that no round gives, as the one
@@ -105,6 +115,13 @@ impl Cycle {
         let token = self.sampler.draw(row, text, Position(0).plus(text.len()));
         text.push(token);
         token
+    }
+
+    /// The guesses that the last round threw away: the one that the target contradicted, and those that were built on it.
+    /// A guess past a stop is not among them: nobody knows whether it was wrong.
+    #[must_use]
+    pub fn rejected(&self) -> &[TokenId] {
+        self.tokens.get(self.rejected_from..).unwrap_or_default()
     }
 
     /// Runs one round: `text`, the whole conversation from position 0, grows by at least one token. The room must
@@ -141,6 +158,7 @@ impl Cycle {
         // 3
         self.tokens.clear();
         self.tokens.extend(self.guesses.iter().map(|guess| guess.token));
+        self.rejected_from = self.tokens.len();
         let unpadded = 1 + self.tokens.len();
         assert!(unpadded <= room.widest_batch());
         let width = policy.batch_width(self.tokens.len(), room.widest_batch());
@@ -152,6 +170,9 @@ impl Cycle {
         let verdict = verify(&mut self.sampler, text, &self.guesses, |index| rows.row(index), is_stop);
         assert_eq!(text.len(), before + verdict.emitted.len());
         assert!(!verdict.emitted.is_empty() && verdict.emitted.len() <= room.tokens);
+        if verdict.tested > verdict.accepted {
+            self.rejected_from = verdict.accepted;
+        }
 
         // 5
         if let Err(error) = target.keep(verdict.kept()) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crossterm::event::KeyEvent;
 
-use crate::event::{Activity, Command, Counters, Event, Failure, Prefill, Ready, SpeculationState};
+use crate::event::{Command, Counters, Event, Failure, Prefill, Ready, SpeculationState};
 use crate::request::{Message, Prompt, Request, Role};
 use crate::tui::composer::Composer;
 use crate::tui::entry::{Entry, ReplyEntry};
@@ -135,7 +135,7 @@ impl State {
             prefill: None,
             counters: Counters::default(),
             meter: Meter::default(),
-            speculation: SpeculationState { activity: Activity::Off, length: 0, reason: None },
+            speculation: SpeculationState::default(),
             overlay: Overlay::None,
             side_panel: true,
             columns: 0,
@@ -201,6 +201,7 @@ impl State {
             max_tokens: self.start.max_tokens,
             stop: self.start.stop.clone(),
             ignore_end_of_turn: self.start.ignore_end_of_turn,
+            tell_rejected: true,
         }))]
     }
 

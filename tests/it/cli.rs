@@ -144,6 +144,11 @@ fn events_come_as_one_json_object_a_line() {
     assert_eq!(code, 0, "{err}");
     let events: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!(events[0]["event"], "ready");
+    for event in events.iter().filter(|event| event["event"] == "text") {
+        let bytes: u64 =
+            event["tokens"].as_array().expect("tokens").iter().filter_map(|t| t[0].as_u64()).sum();
+        assert_eq!(bytes, event["text"].as_str().expect("text").len() as u64, "{event}");
+    }
     let text: String = events
         .iter()
         .filter(|event| event["event"] == "text")

@@ -92,6 +92,7 @@ pub fn chat(messages: Vec<Message>, sampling: SamplingSettings, max_tokens: u32)
         max_tokens: Some(max_tokens),
         stop: Vec::new(),
         ignore_end_of_turn: false,
+        tell_rejected: false,
     }
 }
 
@@ -102,6 +103,7 @@ pub fn raw(text: &str, sampling: SamplingSettings, max_tokens: Option<u32>) -> R
         max_tokens,
         stop: Vec::new(),
         ignore_end_of_turn: true,
+        tell_rejected: false,
     }
 }
 
@@ -155,6 +157,10 @@ impl Driver {
         let outcome = loop {
             let event = self.engine.next().expect("the engine ends a reply before it ends itself");
             watch(&self.engine, &event);
+            if let Event::Text(piece) = &event {
+                let bytes: u32 = piece.spans.iter().map(|span| span.bytes).sum();
+                assert_eq!(bytes as usize, piece.text.len(), "every byte of {:?} has its token", piece.text);
+            }
             match event {
                 Event::Text(piece) if piece.channel == Channel::Answer => text.push_str(&piece.text),
                 Event::Text(piece) => reasoning.push_str(&piece.text),

@@ -7,7 +7,7 @@ use slipstream::sampling::Sampler;
 use slipstream::spec::{
     Cycle, DraftPolicy, DraftRequest, Drafter, Guess, Players, Room, Round, RoundOutcome, Target,
 };
-use slipstream::token::{Position, TokenId};
+use slipstream::token::{Origin, Position, TokenId};
 
 /// Tokens of the scripted vocabulary: more than one block of 64 scores, and not a multiple of it.
 pub const VOCABULARY: usize = 150;
@@ -71,6 +71,8 @@ pub struct FakeTarget {
     open: usize,
     /// Tokens in the cache before it.
     before: usize,
+    /// The guesses of the last `verify`.
+    pub guesses: Vec<TokenId>,
     /// Cells of its cache.
     pub cells: usize,
     /// `verify` and `keep` fail at these calls (counted from 0 over both).
@@ -88,6 +90,7 @@ impl FakeTarget {
             rows: Vec::new(),
             open: 0,
             before: 0,
+            guesses: Vec::new(),
             cells: usize::MAX,
             fail_at_call: None,
             calls: 0,
@@ -111,6 +114,7 @@ impl Target for FakeTarget {
         self.call()?;
         self.rows.clear();
         self.before = self.cache.len();
+        self.guesses = guesses.to_vec();
         for &token in std::iter::once(&last).chain(guesses) {
             assert!((0..VOCABULARY as i32).contains(&token.0), "token outside the vocabulary");
             self.cache.push(token);
@@ -315,6 +319,8 @@ pub struct Written {
     pub text: Vec<TokenId>,
     pub end: End,
     pub rounds: Vec<Round>,
+    /// The guesses that each round threw away.
+    pub rejected: Vec<Vec<TokenId>>,
     pub failures: Vec<String>,
 }
 
@@ -403,8 +409,13 @@ impl Task {
         let mut target = FakeTarget::new(self.script, &self.prompt);
         target.cells = self.cells;
         let mut drafter = drafter;
-        let mut written =
-            Written { text: self.prompt.clone(), end: End::Length, rounds: vec![], failures: vec![] };
+        let mut written = Written {
+            text: self.prompt.clone(),
+            end: End::Length,
+            rounds: vec![],
+            rejected: vec![],
+            failures: vec![],
+        };
         let mut looks = 0;
         let mut clock = || {
             looks += 1;
@@ -431,6 +442,9 @@ impl Task {
             let round =
                 cycle.round(players, &mut written.text, room).expect("the scripted target does not fail");
             self.check(&round, &written.text[before..], room);
+            let thrown_away = if round.tested > round.accepted { round.accepted } else { round.guessed };
+            assert_eq!(cycle.rejected(), &target.guesses[thrown_away..]);
+            written.rejected.push(cycle.rejected().to_vec());
             assert_eq!(target.cache, written.text[..written.text.len() - 1], "cache and text disagree");
             if let Some(reason) = &round.drafter_failed {
                 written.failures.push(reason.clone());
@@ -451,6 +465,8 @@ impl Task {
         assert!(!emitted.is_empty() && emitted.len() <= room.tokens);
         assert!(round.guessed <= round.allowed && round.allowed <= room.longest_draft());
         assert!(round.accepted <= round.tested && round.tested <= round.guessed);
+        let origins: Vec<bool> = round.emitted.iter().map(|it| it.origin == Origin::Accepted).collect();
+        assert!(origins.iter().enumerate().all(|(at, accepted)| *accepted == (at < round.accepted)));
         assert!(round.guessed < round.width && round.width <= room.cells.min(1 + room.guesses));
         let stop_was_guessed = round.stopped && round.accepted == emitted.len();
         assert!(stop_was_guessed || emitted.len() == round.accepted + 1);

@@ -14,6 +14,7 @@ mod gguf_hostile;
 mod kernels;
 mod layering;
 mod lossless;
+mod origins;
 mod pairing;
 mod pocket;
 mod policy;

@@ -411,7 +411,7 @@ fn the_streamed_split_is_the_parsers_split() {
         let tags = Reasoning { start: start.clone(), end: end.clone(), open: false };
         let mut stream = TextStream::new(Vec::new(), Some(tags));
         for byte in reply.as_bytes() {
-            let _ = stream.push(&[*byte], Origin::Target);
+            let _ = stream.push(&[*byte], Origin::Target, None);
         }
         let _ = stream.finish();
         let (reasoning, answer) = rendered.parse(reply).expect("parses");

@@ -14,7 +14,7 @@ use slipstream::event::{
     SpeculationState, StopReason, Text,
 };
 use slipstream::request::{DraftLength, Message, Prompt, Request, Role, SamplingSettings, Speculation};
-use slipstream::token::Origin;
+use slipstream::token::{Origin, TokenSpan};
 use slipstream::tui::app::{Effect, Msg, Overlay, State, update};
 use slipstream::tui::theme::Theme;
 use slipstream::tui::{Exit, Start, keys, view};
@@ -163,7 +163,7 @@ fn loaded() -> Ready {
         context_size: 4096,
         quantization: "Q8_0".into(),
         memory_bytes: 23_000_000,
-        speculation: SpeculationState { activity: Activity::On, length: 3, reason: None },
+        speculation: standing(Activity::On, 3, None),
         kernels: KernelState::default(),
         notes: Vec::new(),
     }
@@ -198,13 +198,20 @@ fn whole(text: &str, reasoning: &str, stop_reason: StopReason) -> Reply {
         prompt_time: Duration::from_millis(400),
         first_token: Duration::from_millis(420),
         counters: counters(),
-        speculation: SpeculationState { activity: Activity::On, length: 3, reason: None },
+        speculation: standing(Activity::On, 3, None),
         rows: Vec::new(),
     }
 }
 
 fn piece(channel: Channel, text: &str) -> Event {
-    Event::Text(Text { channel, text: text.into(), origin: Origin::Target })
+    let spans = vec![TokenSpan::new(text.len(), Origin::Target)];
+    Event::Text(Text { channel, text: text.into(), spans })
+}
+
+/// How speculation stands where a fixed length was asked for.
+fn standing(activity: Activity, length: u32, reason: Option<&str>) -> SpeculationState {
+    let asked = Speculation { length: DraftLength::Fixed(length), p_min: 0.0 };
+    SpeculationState { activity, length, reason: reason.map(str::to_owned), asked }
 }
 
 fn failure(fatal: bool) -> Failure {
@@ -213,6 +220,7 @@ fn failure(fatal: bool) -> Failure {
         help: Some("start with a larger --ctx".into()),
         code: 4,
         fatal,
+        too_long: None,
     }
 }
 
@@ -503,11 +511,7 @@ fn the_help_comes_from_the_tables() {
 #[test]
 fn the_status_says_why_it_does_not_speculate() {
     let mut session = Session::loading(80, 6);
-    let speculation = SpeculationState {
-        activity: Activity::Off,
-        length: 0,
-        reason: Some("no drafter fits this model".into()),
-    };
+    let speculation = standing(Activity::Off, 0, Some("no drafter fits this model"));
     session.event(Event::Ready(Ready { drafter: None, draft_kind: "none", speculation, ..loaded() }));
     let screen = session.screen();
     assert!(screen.ends_with("○ ready  draft off: no drafter fits this model | ctx 0% | ? help"), "{screen}");
@@ -646,7 +650,7 @@ fn draft_commands_reach_the_engine_and_its_answer_is_echoed() {
     let asks = |length, p_min| [Effect::Send(Command::SetSpeculation(Speculation { length, p_min }))];
     session.keys("/draft 2\n");
     assert_eq!(session.effects(), asks(DraftLength::Fixed(2), 0.0));
-    session.event(Event::Speculation(SpeculationState { activity: Activity::On, length: 2, reason: None }));
+    session.event(Event::Speculation(standing(Activity::On, 2, None)));
     assert!(session.screen().contains("draft on: up to 2 a round"));
     session.keys("/draft on\n");
     assert_eq!(session.effects(), asks(DraftLength::Fixed(4), 0.0));
@@ -847,7 +851,7 @@ fn any_step() -> impl Strategy<Value = Step> {
             .prop_map(|fraction| say(Msg::Engine(Event::Loading { what: "日本.gguf".into(), fraction }))),
         (0..3, any::<u32>(), proptest::option::of(text)).prop_map(|(activity, length, reason)| {
             let activity = [Activity::On, Activity::Parked, Activity::Off][activity as usize];
-            say(Msg::Engine(Event::Speculation(SpeculationState { activity, length, reason })))
+            say(Msg::Engine(Event::Speculation(standing(activity, length, reason.as_deref()))))
         }),
         Just(say(Msg::Act(keys::Action::Send))),
     ]
