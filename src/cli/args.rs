@@ -15,8 +15,8 @@ use super::settings::{draft_length, gpu_layers};
     version,
     max_term_width = 100,
     args_conflicts_with_subcommands = true,
-    after_help = "Without a command, slipstream opens the chat with the last used pair, else the best pair found on \
-                  this machine, else the small built-in pair `pocket`.\n\n\
+    after_help = "Without a command, slipstream opens the chat with the last used pair; where none was used yet, it shows \
+                  the pairs found on this machine, the small built-in pair `pocket` among them.\n\n\
                   Examples:\n  \
                   slipstream chat pocket                          try it, offline, with the built-in pair\n  \
                   slipstream chat gemma-4-26B-it-Q4_0.gguf        the drafter beside the file is found by itself\n  \
@@ -30,9 +30,20 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// Options of the chat that is opened without a command.
+    /// How the chat that is opened without a command shows itself.
+    #[command(flatten)]
+    pub face: FaceArgs,
+    /// Options of that chat.
     #[command(flatten)]
     pub chat: Shared,
+}
+
+/// How the chat shows itself.
+#[derive(Clone, Debug, Default, Args)]
+pub struct FaceArgs {
+    /// Leave the transcript in the terminal's scrollback, and keep only the input and the running reply on the screen.
+    #[arg(long, env = "SLIPSTREAM_INLINE")]
+    pub inline: bool,
 }
 
 /// What to do.
@@ -108,6 +119,9 @@ pub struct ChatArgs {
     /// A GGUF file, `pocket`, or a name from `slipstream list`.
     #[arg(value_name = "MODEL")]
     pub positional: Option<String>,
+    /// How it shows itself.
+    #[command(flatten)]
+    pub face: FaceArgs,
     /// The rest.
     #[command(flatten)]
     pub shared: Shared,

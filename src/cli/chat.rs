@@ -1,15 +1,17 @@
 //! `slipstream chat`: the terminal UI over an engine.
 
 use std::io::{self, IsTerminal as _};
-use std::sync::Arc;
+use std::path::Path;
 
 use super::args::ChatArgs;
-use super::machine::Machine;
-use super::settings::{check_log, resolve};
-use super::{last, printer};
-use crate::engine::Engine;
+use super::host::ChatHost;
+use super::machine::{Machine, fresh_seed};
+use super::settings::{resolve, speculation};
+use super::{last, preferences, printer};
 use crate::error::{Kind, Problem};
+use crate::request::SamplingSettings;
 use crate::tui;
+use crate::tui::host::Wanted;
 
 /// Runs the command.
 ///
@@ -23,35 +25,53 @@ pub fn run(args: &ChatArgs, machine: &Machine) -> Result<u8, Problem> {
             "use `slipstream run -p TEXT` in scripts and pipes",
         ));
     }
-    let mut settings = resolve(args.positional.as_deref(), &args.shared, machine)?;
-    settings.engine.keeps_ways_back = true;
     let reply = &args.shared.reply;
-    let start = tui::Start {
-        title: settings.engine.model_name.clone(),
-        sampling: settings.sampling.clone(),
-        speculation: settings.engine.speculation,
-        n_max: settings.n_max,
+    let choose = nothing_to_open(args);
+    let seed = args.shared.sampling.seed.unwrap_or_else(fresh_seed);
+    let mut start = tui::Start {
+        title: String::new(),
+        opened: None,
+        choose,
+        inline: args.face.inline,
+        preferences: preferences::load(),
+        sampling: SamplingSettings { seed, ..SamplingSettings::default() },
+        own_sampling: SamplingSettings::default(),
+        speculation: speculation(&args.shared.draft)?,
+        n_max: args.shared.draft.n_max,
         system: reply.system.clone(),
         thinking: reply.think,
         max_tokens: reply.max_tokens,
         stop: reply.stop.clone(),
         ignore_end_of_turn: reply.ignore_eos,
     };
-    let remembered_as = settings.remembered_as.clone();
-    if let Some(log) = &settings.engine.log {
-        check_log(log)?;
+    let mut host = ChatHost::new(&args.shared, machine);
+    if !choose {
+        let settings = resolve(args.positional.as_deref(), &args.shared, machine)?;
+        start.title.clone_from(&settings.engine.model_name);
+        start.sampling.clone_from(&settings.sampling);
+        start.own_sampling.clone_from(&settings.sampling);
+        let wanted = Wanted {
+            model: settings.remembered_as.to_string_lossy().into_owned(),
+            drafter: Some(args.shared.model.drafter.clone()),
+        };
+        host.start(settings, wanted)?;
     }
-    let mut engine = Engine::start(settings.engine);
-    let Some(events) = engine.take_events() else {
-        return Err(Problem::new(Kind::Fault, "the engine could not be started", ""));
-    };
-    let canceller = engine.canceller();
-    let cancel: Arc<dyn Fn() + Send + Sync> = Arc::new(move || canceller.cancel());
-    let outcome = tui::run(&engine.commands(), &events, &cancel, start);
-    drop(engine);
+    printer::hold();
+    let outcome = tui::run(&mut host, start);
+    printer::release();
+    let open = host.close();
     let exit = outcome.map_err(problem)?;
-    last::write(&remembered_as);
+    if let Some(open) = open {
+        last::write(&open);
+    }
     Ok(exit.code())
+}
+
+/// Whether no model is named anywhere, and none was used before: then one is chosen on the start screen.
+fn nothing_to_open(args: &ChatArgs) -> bool {
+    let named =
+        args.positional.is_some() || args.shared.model.model.as_deref().is_some_and(|name| !name.is_empty());
+    !named && last::read().is_none_or(|name| name != last::POCKET && !Path::new(&name).is_file())
 }
 
 fn problem(error: tui::TuiError) -> Problem {

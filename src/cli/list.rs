@@ -46,7 +46,8 @@ pub fn run(args: &OutputArgs, machine: &Machine) -> Result<u8, Problem> {
     super::print(&text(&found, &targets))
 }
 
-fn drafter(found: &FoundModel) -> crate::models::Choice {
+/// The drafter that belongs to a model that was found.
+pub(super) fn drafter(found: &FoundModel) -> crate::models::Choice {
     let mut candidates = candidates_beside(&found.model.path).models;
     if let Some(model) = found.drafter.as_deref().and_then(|path| read_model(path).ok()) {
         candidates.push(Candidate { model, distance: Distance::SameFolder });

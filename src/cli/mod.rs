@@ -8,12 +8,15 @@ mod config;
 mod conversation;
 mod doctor;
 mod exact;
+mod host;
 pub mod inspect;
 mod kinds;
 mod last;
 mod list;
 pub mod machine;
+mod pairs;
 mod pocket;
+mod preferences;
 mod printer;
 mod report;
 mod run;
@@ -57,7 +60,7 @@ pub fn main(started: Instant) -> u8 {
     crate::llama::set_last_words(last_words);
     let machine = Machine::look();
     let outcome = match cli.command {
-        None => chat::run(&ChatArgs { positional: None, shared: cli.chat }, &machine),
+        None => chat::run(&ChatArgs { positional: None, face: cli.face, shared: cli.chat }, &machine),
         Some(Command::Chat(chat)) => chat::run(&chat, &machine),
         Some(Command::Run(run)) => run::run(&run, &machine, started),
         Some(Command::Bench(bench)) if bench.exact => exact::run(&bench, &machine),
@@ -86,6 +89,7 @@ static LAST_WORDS_AS_JSON: AtomicBool = AtomicBool::new(false);
 /// process ends here, without running the destructors of code whose state nobody knows.
 fn last_words(message: &str) -> ! {
     crate::tui::terminal::restore();
+    printer::release();
     let problem = Problem::new(
         Kind::File,
         format!("llama.cpp gave up: {}", printer::tame(message.lines().next().unwrap_or_default())),

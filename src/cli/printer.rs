@@ -1,6 +1,7 @@
 //! The only writer to standard output and standard error.
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value, json};
 
@@ -22,8 +23,26 @@ pub fn out(text: &str) -> io::Result<()> {
     stdout.flush()
 }
 
+/// Lines that wait while the terminal UI has the screen.
+static HELD: Mutex<Option<Vec<String>>> = Mutex::new(None);
+
+/// From now on lines for standard error wait: the terminal UI has the screen.
+pub fn hold() {
+    HELD.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default();
+}
+
+/// Writes the lines that have waited.
+pub fn release() {
+    let held = HELD.lock().unwrap_or_else(PoisonError::into_inner).take();
+    held.into_iter().flatten().for_each(|line| note(&line));
+}
+
 /// Writes a line to standard error. Nobody can be told where that fails.
 pub fn note(text: &str) {
+    if let Some(held) = HELD.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+        held.push(text.to_owned());
+        return;
+    }
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 

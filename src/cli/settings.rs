@@ -12,8 +12,9 @@ use crate::error::{Kind, Problem};
 use crate::gguf::GgmlType;
 use crate::llama::{CELL_STEP, KvType};
 use crate::models::{
-    Candidate, Choice, Distance, MemoryEstimate, MemoryPlan, ModelFile, Role, best_pair, candidates_beside,
-    choose, find_models, fits, fits_as_model_drafter, largest_context, read_model, search_roots, target_only,
+    Candidate, Choice, Distance, MemoryEstimate, MemoryPlan, ModelFile, NotEnoughMemory, Role, best_pair,
+    candidates_beside, choose, find_models, fits, fits_as_model_drafter, largest_context, read_model,
+    search_roots, target_only,
 };
 use crate::request::{DraftLength, SamplingSettings, Speculation};
 use crate::tuning::Tuned;
@@ -42,6 +43,8 @@ pub struct Settings {
     pub drafter_kind: DrafterKind,
     /// Whether `--greedy` set the temperature.
     pub greedy: bool,
+    /// The memory that the engine will need.
+    pub memory: MemoryEstimate,
     /// What to open next time nothing is named: the file, or the built-in pair's name.
     pub remembered_as: PathBuf,
     /// Where each of the options comes from.
@@ -123,7 +126,7 @@ fn resolve_with(
         false => None,
     };
     let computing = computing(model, chosen.drafter.as_ref(), stored, &mut origins, machine);
-    let context = context(&chosen, model, computing.kv_type, machine)?;
+    let memory = context(&chosen, model, computing.kv_type, machine)?;
     let speculation = speculation(&shared.draft)?;
     let remembered_as =
         if chosen.built_in { PathBuf::from(last::POCKET) } else { chosen.target.path.clone() };
@@ -133,7 +136,7 @@ fn resolve_with(
         quantization: chosen.target.facts.quantization_name().to_owned(),
         drafter: chosen.plan,
         pairing: chosen.reason,
-        context,
+        context: memory.context,
         threads: computing.threads,
         threads_batch: computing.threads_batch,
         threads_draft: computing.threads_draft,
@@ -153,7 +156,7 @@ fn resolve_with(
     let greedy = greedy(&shared.sampling, &mut origins);
     let sampling = sampling(&shared.sampling, greedy, &chosen.target, &mut origins);
     let n_max = shared.draft.n_max;
-    Ok(Settings { engine, sampling, n_max, drafter_kind, greedy, remembered_as, origins })
+    Ok(Settings { engine, sampling, n_max, drafter_kind, greedy, memory, remembered_as, origins })
 }
 
 /// What the machine computes with.
@@ -423,14 +426,34 @@ fn given_drafter(
     Ok((Some(drafter), plan, reason))
 }
 
-/// The context length: as asked and as far as memory goes.
-fn context(chosen: &Chosen, args: &ModelArgs, kv_type: KvType, machine: &Machine) -> Result<u32, Problem> {
+/// The context length, as asked and as far as memory goes, with the memory for it.
+fn context(
+    chosen: &Chosen,
+    args: &ModelArgs,
+    kv_type: KvType,
+    machine: &Machine,
+) -> Result<MemoryEstimate, Problem> {
+    estimate(&chosen.target, chosen.drafter.as_ref(), args.ctx, kv_type, machine)
+        .map_err(|too_large| Problem::new(Kind::Space, too_large.to_string(), too_large.help()))
+}
+
+/// The memory that a pair needs with the context it would get. A wish is refused when it cannot be met; the default only
+/// bends.
+///
+/// # Errors
+/// Where it does not fit, with what would be needed.
+pub fn estimate(
+    target: &ModelFile,
+    drafter: Option<&ModelFile>,
+    wish: Option<u32>,
+    kv_type: KvType,
+    machine: &Machine,
+) -> Result<MemoryEstimate, NotEnoughMemory> {
     let available = (machine.available_bytes as f64 * MEMORY_SHARE) as u64;
-    let trained = chosen.target.facts.context_length.unwrap_or(DEFAULT_CONTEXT);
-    let wanted = args.ctx.unwrap_or_else(|| DEFAULT_CONTEXT.min(trained.max(1)));
-    let wanted = wanted.checked_next_multiple_of(CELL_STEP).unwrap_or(wanted);
+    let trained = target.facts.context_length.unwrap_or(DEFAULT_CONTEXT);
+    let wanted = wish.unwrap_or_else(|| DEFAULT_CONTEXT.min(trained.max(1)));
     let plan = MemoryPlan {
-        context: wanted,
+        context: wanted.checked_next_multiple_of(CELL_STEP).unwrap_or(wanted),
         micro_batch: MICRO_BATCH,
         outputs: LONGEST_DRAFT as u32 + 1,
         kv_type: match kv_type {
@@ -438,16 +461,14 @@ fn context(chosen: &Chosen, args: &ModelArgs, kv_type: KvType, machine: &Machine
             KvType::Q8_0 => GgmlType::Q8_0,
         },
     };
-    let drafter = chosen.drafter.as_ref();
-    let too_large = match MemoryEstimate::check(&chosen.target, drafter, plan, available) {
-        Ok(_) => return Ok(wanted),
-        Err(error) => error,
-    };
-    // A wish is refused when it cannot be met; the default only bends.
-    match largest_context(&chosen.target, drafter, plan, available) {
-        Some(context) if args.ctx.is_none() => Ok(context),
-        _ => Err(Problem::new(Kind::Space, too_large.to_string(), too_large.help())),
-    }
+    MemoryEstimate::check(target, drafter, plan, available).or_else(|too_large| {
+        match largest_context(target, drafter, plan, available) {
+            Some(context) if wish.is_none() => {
+                Ok(MemoryEstimate::new(target, drafter, MemoryPlan { context, ..plan }))
+            }
+            _ => Err(too_large),
+        }
+    })
 }
 
 /// A template is a few kilobytes; llama.cpp's engine recurses as deep as it nests.

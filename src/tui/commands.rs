@@ -2,9 +2,13 @@
 
 use crate::tui::Exit;
 use crate::tui::app::{Effect, Overlay, State};
-use crate::tui::settings::{draft, p_min, set, system, think};
+use crate::tui::figures::bytes;
+use crate::tui::options::Options;
+use crate::tui::settings::{set, system, theme, think};
+use crate::tui::speculate::{draft, p_min};
 use crate::tui::text::one_line;
 use crate::tui::view::stats;
+use crate::tui::{clipboard, context, pairs, presets, update, why};
 
 /// One command: its name, what follows it, and what it does.
 pub struct Slash {
@@ -23,11 +27,19 @@ pub const COMMANDS: &[Slash] = &[
     Slash { name: "new", takes: "", does: "forget the conversation", run: new },
     Slash { name: "regen", takes: "", does: "write the last reply again", run: again },
     Slash { name: "undo", takes: "", does: "take back the last question", run: undo },
-    Slash { name: "draft", takes: "on|off|N", does: "guesses a round", run: draft },
+    Slash {
+        name: "copy",
+        takes: "[code N]",
+        does: "copy the last reply, or its code",
+        run: clipboard::command,
+    },
+    Slash { name: "draft", takes: "auto|on|off|N", does: "guesses a round", run: draft },
     Slash { name: "pmin", takes: "X", does: "least confidence of a guess, 0 to 1", run: p_min },
-    Slash { name: "why", takes: "", does: "why it speculates or not", run: why },
+    Slash { name: "why", takes: "", does: "why it speculates or not", run: explain },
     Slash { name: "stats", takes: "", does: "numbers of the last reply", run: numbers },
-    Slash { name: "think", takes: "on|off", does: "reason before answering", run: think },
+    Slash { name: "panel", takes: "", does: "the numbers, live", run: panel },
+    Slash { name: "tokens", takes: "[rejected]", does: "who chose each token", run: tokens },
+    Slash { name: "think", takes: "on|off|show|hide", does: "reason before answering", run: think },
     Slash { name: "system", takes: "TEXT|none", does: "standing instructions", run: system },
     Slash {
         name: "set",
@@ -35,6 +47,22 @@ pub const COMMANDS: &[Slash] = &[
         does: "temp, top_k, top_p, min_p, repeat_penalty, seed",
         run: set,
     },
+    Slash {
+        name: "preset",
+        takes: "NAME",
+        does: "settings under a name (save NAME keeps them)",
+        run: presets::command,
+    },
+    Slash { name: "settings", takes: "", does: "everything that can be set", run: settings },
+    Slash { name: "theme", takes: "auto|dark|light|none", does: "colours", run: theme },
+    Slash { name: "context", takes: "", does: "what fills the context, and what to do", run: room },
+    Slash { name: "compact", takes: "", does: "put a summary in place of the oldest turns", run: compact },
+    Slash { name: "memory", takes: "", does: "the memory in use", run: memory },
+    Slash { name: "model", takes: "NAME", does: "load another model", run: pairs::model },
+    Slash { name: "models", takes: "", does: "the pairs on this machine", run: pairs::model },
+    Slash { name: "pair", takes: "FILE|auto|none", does: "another drafter for this model", run: pairs::pair },
+    Slash { name: "suspend", takes: "", does: "to the shell for a while", run: suspend },
+    Slash { name: "redraw", takes: "", does: "draw anew", run: redraw },
     Slash { name: "exit", takes: "", does: "quit (also /quit, /bye)", run: quit },
     Slash { name: "quit", takes: "", does: "", run: quit },
     Slash { name: "bye", takes: "", does: "", run: quit },
@@ -119,6 +147,9 @@ fn help(state: &mut State, _: &str) -> Outcome {
 fn new(state: &mut State, _: &str) -> Outcome {
     idle(state)?;
     state.transcript.clear();
+    state.limit_printed();
+    state.tokens.forget();
+    context::forget(state);
     state.counters = crate::event::Counters::default();
     state.note("a new conversation");
     Ok(Vec::new())
@@ -132,13 +163,14 @@ fn again(state: &mut State, _: &str) -> Outcome {
 fn undo(state: &mut State, _: &str) -> Outcome {
     idle(state)?;
     let text = state.transcript.undo().ok_or("nothing to take back")?;
+    state.limit_printed();
     state.composer.set(&text);
     state.notify("taken back: edit it and send it again");
     Ok(Vec::new())
 }
 
-fn why(state: &mut State, _: &str) -> Outcome {
-    let text = stats::why(state);
+fn explain(state: &mut State, _: &str) -> Outcome {
+    let text = why::sentences(state);
     state.note(text);
     Ok(Vec::new())
 }
@@ -147,6 +179,57 @@ fn numbers(state: &mut State, _: &str) -> Outcome {
     let lines: Vec<String> = stats::lines(state, 40).into_iter().map(|(_, line)| line).collect();
     state.note(lines.join("\n"));
     Ok(Vec::new())
+}
+
+fn panel(state: &mut State, _: &str) -> Outcome {
+    update::panel(state);
+    Ok(Vec::new())
+}
+
+fn tokens(state: &mut State, argument: &str) -> Outcome {
+    match argument {
+        "" => update::tokens(state),
+        "rejected" => update::rejected(state),
+        _ => return Err(format!("/tokens takes nothing, or rejected, not {}", one_line(argument))),
+    }
+    Ok(Vec::new())
+}
+
+fn settings(state: &mut State, _: &str) -> Outcome {
+    state.overlay = Overlay::Options(Options::default());
+    Ok(Vec::new())
+}
+
+fn room(state: &mut State, _: &str) -> Outcome {
+    state.overlay = Overlay::Context(context::Screen::default());
+    Ok(Vec::new())
+}
+
+fn compact(state: &mut State, _: &str) -> Outcome {
+    idle(state)?;
+    Ok(context::choose(state, context::Choice::Summarise, None))
+}
+
+fn memory(state: &mut State, _: &str) -> Outcome {
+    let mut lines: Vec<String> = state
+        .memory
+        .0
+        .iter()
+        .map(|line| format!("{} {} (estimated)", one_line(&line.what), bytes(line.bytes)))
+        .collect();
+    if let Some(ready) = &state.ready {
+        lines.push(format!("in use {}", bytes(ready.memory_bytes)));
+    }
+    state.note(lines.join("\n"));
+    Ok(Vec::new())
+}
+
+fn suspend(_: &mut State, _: &str) -> Outcome {
+    Ok(vec![Effect::Suspend])
+}
+
+fn redraw(_: &mut State, _: &str) -> Outcome {
+    Ok(vec![Effect::Redraw])
 }
 
 fn quit(state: &mut State, _: &str) -> Outcome {

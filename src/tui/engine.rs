@@ -1,9 +1,11 @@
 //! What the engine tells, taken into the state.
 
-use crate::event::{Activity, Channel, Event, Failure, Ready, Reply, SpeculationState, StopReason, Text};
-use crate::tui::app::{Effect, State};
+use crate::event::{Channel, Counters, Event, Failure, Ready, Reply, StopReason, Text};
+use crate::tui::app::{Effect, Stage, State};
 use crate::tui::entry::Entry;
+use crate::tui::speculate::{self, Echo};
 use crate::tui::text::one_line;
+use crate::tui::{context, pairs};
 
 /// Takes one event in.
 pub fn receive(state: &mut State, event: Event) -> Vec<Effect> {
@@ -15,13 +17,15 @@ pub fn receive(state: &mut State, event: Event) -> Vec<Effect> {
                 None => state.loading.push((what, fraction)),
             }
         }
-        Event::Ready(ready) => become_ready(state, ready),
+        Event::Ready(ready) => return become_ready(state, ready),
         Event::Prefill(prefill) => state.prefill = Some(prefill),
         Event::Text(text) => append(state, &text),
         Event::Progress(counters) => {
             state.prefill = None;
             state.meter.observe(counters.elapsed, counters.predicted);
+            state.history.observe(&counters);
             state.counters = counters;
+            context::watch(state);
             if let Some(running) = state.running {
                 let predicted = state.counters.predicted;
                 if let Some(reply) = state.transcript.reply_mut(running.entry)
@@ -36,15 +40,17 @@ pub fn receive(state: &mut State, event: Event) -> Vec<Effect> {
                 }
             }
         }
-        Event::Speculation(now) => speculation(state, now),
-        Event::Done(reply) => done(state, &reply),
+        Event::Speculation(now) => speculate::heard(state, now),
+        Event::Done(reply) => return done(state, &reply),
         Event::Found(_) => {}
         Event::Failed(failure) => return failed(state, failure),
     }
     Vec::new()
 }
 
-fn become_ready(state: &mut State, ready: Ready) {
+fn become_ready(state: &mut State, ready: Ready) -> Vec<Effect> {
+    state.opening = false;
+    state.echo = Echo::None;
     state.speculation = ready.speculation.clone();
     let mut text = format!("{} {}", one_line(&ready.model_name), one_line(&ready.quantization));
     text.push_str(&format!("\n{}", one_line(&ready.pairing)));
@@ -55,57 +61,48 @@ fn become_ready(state: &mut State, ready: Ready) {
         text.push_str(&format!("\n{}", one_line(note)));
     }
     text.push_str("\n/help lists the keys and commands");
+    let asked = ready.speculation.asked;
     state.ready = Some(ready);
+    state.counters = Counters::default();
     state.note(text);
+    // What was set while it loaded, or for the model before, holds for this one too.
+    if asked == state.start.speculation { Vec::new() } else { speculate::tell(state, Echo::None) }
 }
 
 fn append(state: &mut State, text: &Text) {
     state.prefill = None;
+    if let Some(summary) = &mut state.room.writing {
+        if text.channel == Channel::Answer {
+            summary.text.push_str(&text.text);
+        }
+        return;
+    }
     let Some(running) = state.running else { return };
     let Some(reply) = state.transcript.reply_mut(running.entry) else {
         return;
     };
     match text.channel {
-        Channel::Answer => reply.answer.push_str(&text.text),
-        Channel::Reasoning => reply.reasoning.push_str(&text.text),
+        Channel::Answer => {
+            reply.answer.push_str(&text.text);
+            reply.origins.answer.extend_from_slice(&text.spans);
+        }
+        Channel::Reasoning => {
+            reply.reasoning.push_str(&text.text);
+            reply.origins.reasoning.extend_from_slice(&text.spans);
+        }
     }
 }
 
-/// An answer to `/draft` is echoed; a change that nobody asked for is told once, where it has a reason.
-fn speculation(state: &mut State, now: SpeculationState) {
-    let asked = std::mem::take(&mut state.awaiting_echo);
-    // Parking and going on again is everyday work: the panel shows it, the transcript does not.
-    let turned_off =
-        state.speculation.activity != Activity::Off && now.activity == Activity::Off && now.reason.is_some();
-    state.speculation = now;
-    if asked || turned_off {
-        state.notice = None;
-        // Not `note`: what nobody asked for does not move the view.
-        state.transcript.push(Entry::Note(speculation_line(&state.speculation)));
-    }
-}
-
-/// How speculation stands, in one line.
-#[must_use]
-pub fn speculation_line(speculation: &SpeculationState) -> String {
-    let reason = speculation.reason.as_deref().map(one_line);
-    match (speculation.activity, reason) {
-        (Activity::On, None) => format!("draft on: up to {} a round", speculation.length),
-        (Activity::On, Some(reason)) => format!("draft on: up to {} a round ({reason})", speculation.length),
-        (Activity::Parked, None) => "draft parked".to_string(),
-        (Activity::Parked, Some(reason)) => format!("draft parked: {reason}"),
-        (Activity::Off, None) => "draft off".to_string(),
-        (Activity::Off, Some(reason)) => format!("draft off: {reason}"),
-    }
-}
-
-fn done(state: &mut State, reply: &Reply) {
+fn done(state: &mut State, reply: &Reply) -> Vec<Effect> {
     state.prefill = None;
+    state.history.observe(&reply.counters);
     state.counters = reply.counters.clone();
     state.speculation = reply.speculation.clone();
-    let Some(running) = state.running.take() else {
-        return;
-    };
+    let Some(running) = state.running.take() else { return Vec::new() };
+    if let Some(summary) = state.room.writing.take() {
+        let whole = !matches!(reply.stop_reason, StopReason::Cancelled | StopReason::ContextFull);
+        return context::summarised(state, summary, whole);
+    }
     state.transcript.settle(running.entry, &reply.text, &reply.reasoning);
     if let Some(entry) = state.transcript.reply_mut(running.entry) {
         entry.running = false;
@@ -114,6 +111,10 @@ fn done(state: &mut State, reply: &Reply) {
             entry.footer.insert_str(0, "no answer, so the question is not kept · ");
         }
     }
+    state.tokens.forget();
+    context::watch(state);
+    context::full(state, reply);
+    Vec::new()
 }
 
 /// The numbers below a reply: of the whole reply, as docs/NUMBERS.md defines them.
@@ -126,7 +127,7 @@ pub fn footer(reply: &Reply) -> String {
         StopReason::EndOfTurn => {}
         StopReason::Length => parts.push("token limit reached".to_string()),
         StopReason::StopText => parts.push("stop text met".to_string()),
-        StopReason::ContextFull => parts.push("context full: /new starts over".to_string()),
+        StopReason::ContextFull => parts.push("context full: /context, or /new".to_string()),
         StopReason::Cancelled => parts.push("stopped".to_string()),
     }
     if let Some(rate) = counters.tokens_per_second() {
@@ -142,15 +143,26 @@ pub fn footer(reply: &Reply) -> String {
 }
 
 fn failed(state: &mut State, failure: Failure) -> Vec<Effect> {
+    if failure.fatal && state.stage() == Stage::Opening && state.choosable {
+        return pairs::refused(state, failure);
+    }
     if failure.fatal {
         return vec![Effect::Fail(failure)];
     }
     state.prefill = None;
+    if let Some(summary) = state.room.writing.take() {
+        state.running = None;
+        state.transcript.push(Entry::Error(failure.message));
+        return context::summarised(state, summary, false);
+    }
     if let Some(running) = state.running.take()
         && let Some(entry) = state.transcript.reply_mut(running.entry)
     {
         entry.running = false;
         entry.footer = "failed".to_string();
+    }
+    if let Some(too_long) = failure.too_long {
+        context::too_long(state, too_long);
     }
     let mut text = failure.message;
     if let Some(help) = failure.help {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::tui::text::{Wrapped, shorten};
+use crate::tui::tokens::Origins;
 
 /// Below this many columns a footer has one line.
 const NARROW: usize = 40;
@@ -27,7 +28,7 @@ pub enum Tone {
 }
 
 /// One turn of the model.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct ReplyEntry {
     /// As the engine gave it, unfiltered: it goes back to the model like this.
     pub answer: String,
@@ -35,6 +36,8 @@ pub struct ReplyEntry {
     pub reasoning: String,
     /// Tokens of the reasoning, as far as the counters told.
     pub reasoning_tokens: u32,
+    /// Who chose the tokens.
+    pub origins: Origins,
     /// The numbers, once the reply has ended.
     pub footer: String,
     /// It still grows.
@@ -42,7 +45,7 @@ pub struct ReplyEntry {
 }
 
 /// One block of the transcript.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Entry {
     /// The person's turn.
     User(String),

@@ -45,6 +45,39 @@ pub enum Action {
     End,
     /// Complete a command's name.
     Complete,
+    /// The next key has another meaning.
+    Prefix,
+    /// After the prefix: a key that means nothing there.
+    NoPrefixed,
+    /// Show or hide the palette.
+    Palette,
+    /// Show or hide the models.
+    Models,
+    /// Show or hide the settings.
+    Settings,
+    /// Show or hide who chose each token.
+    Tokens,
+    /// Show or hide rejected guesses among the tokens.
+    Rejected,
+    /// One guess a round more.
+    MoreGuesses,
+    /// One guess a round less.
+    FewerGuesses,
+    /// Speculate automatically, then always, then not at all.
+    CycleDraft,
+    /// Copy the last reply; again: its last code block.
+    Copy,
+    /// What fills the context, and what can be done about it.
+    Context,
+}
+
+/// What decides the meaning of a key beside the key itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Focus {
+    /// The input is empty, and nothing else takes letters.
+    pub empty: bool,
+    /// The key before was the prefix.
+    pub prefix: bool,
 }
 
 /// One line of the table.
@@ -76,6 +109,13 @@ const fn key(
     Binding { code, modifiers, action, only_empty: false, shown, does }
 }
 
+impl Binding {
+    /// Keys that must work whatever came before.
+    fn ends_prefix(&self) -> bool {
+        matches!(self.action, Action::Interrupt | Action::Suspend | Action::Redraw)
+    }
+}
+
 const fn on_empty(mut binding: Binding) -> Binding {
     binding.only_empty = true;
     binding
@@ -94,7 +134,10 @@ pub const BINDINGS: &[Binding] = &[
     key(KeyCode::Char('z'), CONTROL, Action::Suspend, "Ctrl+Z", "to the shell (fg comes back)"),
     key(KeyCode::Char('l'), CONTROL, Action::Redraw, "Ctrl+L", "draw anew"),
     key(KeyCode::Char('t'), CONTROL, Action::Thoughts, "Ctrl+T", "show or fold reasoning"),
-    key(KeyCode::Char('p'), CONTROL, Action::Panel, "Ctrl+P", "show or hide the numbers"),
+    key(KeyCode::Char('p'), CONTROL, Action::Palette, "Ctrl+P", "find any command or key"),
+    key(KeyCode::Char('o'), CONTROL, Action::Models, "Ctrl+O", "models: load another pair"),
+    key(KeyCode::Char('y'), CONTROL, Action::Copy, "Ctrl+Y", "copy the reply; again: its last code"),
+    key(KeyCode::Char('x'), CONTROL, Action::Prefix, "Ctrl+X", "then one of:"),
     on_empty(key(KeyCode::Char('?'), NONE, Action::Help, "?, F1", "this help (? on an empty input)")),
     on_empty(key(KeyCode::Char('?'), SHIFT, Action::Help, "", "")),
     key(KeyCode::F(1), NONE, Action::Help, "", ""),
@@ -109,16 +152,30 @@ pub const BINDINGS: &[Binding] = &[
     key(KeyCode::Tab, NONE, Action::Complete, "Tab", "complete a /command"),
 ];
 
+/// What follows the prefix. `shown` is written with it.
+pub const PREFIXED: &[Binding] = &[
+    key(KeyCode::Char('p'), NONE, Action::Panel, "Ctrl+X p", "the numbers of speculation"),
+    key(KeyCode::Char('t'), NONE, Action::Tokens, "Ctrl+X t", "who chose each token"),
+    key(KeyCode::Char('r'), NONE, Action::Rejected, "Ctrl+X r", "rejected guesses among the tokens"),
+    key(KeyCode::Char('s'), NONE, Action::CycleDraft, "Ctrl+X s", "speculate auto, on, off"),
+    key(KeyCode::Char('+'), NONE, Action::MoreGuesses, "Ctrl+X +", "one guess a round more"),
+    key(KeyCode::Char('='), NONE, Action::MoreGuesses, "", ""),
+    key(KeyCode::Char('-'), NONE, Action::FewerGuesses, "Ctrl+X -", "one guess a round less"),
+    key(KeyCode::Char(','), NONE, Action::Settings, "Ctrl+X ,", "settings"),
+    key(KeyCode::Char('c'), NONE, Action::Context, "Ctrl+X c", "what fills the context"),
+    key(KeyCode::Char('m'), NONE, Action::Models, "", ""),
+];
+
 /// Editing keys that the input handles itself, for the help.
 pub const EDITING: &[(&str, &str)] = &[
     ("Ctrl+A, Ctrl+E", "start, end of the line"),
     ("Ctrl+K, Ctrl+U", "delete to the end, to the start"),
-    ("Ctrl+W, Ctrl+Y", "delete a word, put back"),
+    ("Ctrl+W", "delete a word"),
 ];
 
-/// What `key` means while the input is empty or not.
+/// What `key` means by what is focused.
 #[must_use]
-pub fn message(key: KeyEvent, input_empty: bool) -> Msg {
+pub fn message(key: KeyEvent, focus: Focus) -> Msg {
     let modifiers = key.modifiers & (CONTROL | ALT | SHIFT);
     // With Ctrl, letters may come in upper case (Caps Lock, or Shift held too).
     let (code, modifiers) = match key.code {
@@ -127,19 +184,25 @@ pub fn message(key: KeyEvent, input_empty: bool) -> Msg {
         }
         code => (code, modifiers),
     };
-    BINDINGS
-        .iter()
-        .find(|b| b.code == code && b.modifiers == modifiers && (input_empty || !b.only_empty))
-        .map_or(Msg::Edit(KeyEvent::new(code, modifiers)), |b| Msg::Act(b.action))
+    let found = |table: &'static [Binding], modifiers| {
+        table.iter().find(|b| b.code == code && b.modifiers == modifiers && (focus.empty || !b.only_empty))
+    };
+    if focus.prefix {
+        // Ctrl may still be held from the prefix, and + takes Shift on most keyboards.
+        let always = found(BINDINGS, modifiers).filter(|binding| binding.ends_prefix());
+        let bound = always.or_else(|| found(PREFIXED, NONE));
+        return Msg::Act(bound.map_or(Action::NoPrefixed, |binding| binding.action));
+    }
+    found(BINDINGS, modifiers).map_or(Msg::Edit(KeyEvent::new(code, modifiers)), |b| Msg::Act(b.action))
 }
 
 /// Arrow keys that come in one read from one notch of the wheel: terminals send three or more of them for
 /// the wheel on the alternate screen (CSI ?1007h), and no finger is that fast.
 const WHEEL: usize = 3;
 
-/// What the terminal sent, in order, as messages. `input_empty` is asked before each key, since the key
+/// What the terminal sent, in order, as messages. `focus` is asked before each key, since the key
 /// before it may have changed the answer; so this yields one message at a time.
-pub fn next_message(inputs: &mut std::collections::VecDeque<Input>, input_empty: bool) -> Option<Msg> {
+pub fn next_message(inputs: &mut std::collections::VecDeque<Input>, focus: Focus) -> Option<Msg> {
     match inputs.pop_front()? {
         Input::Key(key) if key.kind == KeyEventKind::Release => Some(Msg::Nothing),
         Input::Key(key) => {
@@ -150,7 +213,7 @@ pub fn next_message(inputs: &mut std::collections::VecDeque<Input>, input_empty:
                     return Some(Msg::Scroll(direction * isize::try_from(more + 1).unwrap_or(1)));
                 }
             }
-            Some(message(key, input_empty))
+            Some(message(key, focus))
         }
         Input::Paste(text) => Some(Msg::Paste(text)),
         // The size is read at every drawing; this only asks for one.
@@ -176,13 +239,17 @@ mod tests {
     use super::*;
     use std::collections::VecDeque;
 
+    const EMPTY: Focus = Focus { empty: true, prefix: false };
+
     #[test]
     fn no_two_lines_of_the_table_share_a_key() {
-        for (at, a) in BINDINGS.iter().enumerate() {
-            for b in &BINDINGS[at + 1..] {
-                assert!(a.code != b.code || a.modifiers != b.modifiers, "{:?} twice", a.code);
+        for table in [BINDINGS, PREFIXED] {
+            for (at, a) in table.iter().enumerate() {
+                for b in &table[at + 1..] {
+                    assert!(a.code != b.code || a.modifiers != b.modifiers, "{:?} twice", a.code);
+                }
+                assert_eq!(a.shown.is_empty(), a.does.is_empty(), "a shown key says what it does");
             }
-            assert_eq!(a.shown.is_empty(), a.does.is_empty(), "a shown key says what it does");
         }
     }
 
@@ -190,19 +257,38 @@ mod tests {
     fn every_line_of_the_table_is_found() {
         for binding in BINDINGS {
             let event = KeyEvent::new(binding.code, binding.modifiers);
-            assert_eq!(message(event, true), Msg::Act(binding.action));
-            let filled = message(event, false);
+            assert_eq!(message(event, EMPTY), Msg::Act(binding.action));
+            let filled = message(event, Focus::default());
             assert_eq!(matches!(filled, Msg::Edit(_)), binding.only_empty);
         }
+    }
+
+    #[test]
+    fn after_the_prefix_other_keys_mean_other_things() {
+        let after = Focus { empty: true, prefix: true };
+        for binding in PREFIXED {
+            for modifiers in [NONE, SHIFT, CONTROL] {
+                let event = KeyEvent::new(binding.code, modifiers);
+                let expected = match (binding.code, modifiers) {
+                    // Stopping comes before everything.
+                    (KeyCode::Char('c'), CONTROL) => Action::Interrupt,
+                    _ => binding.action,
+                };
+                assert_eq!(message(event, after), Msg::Act(expected), "{event:?}");
+            }
+        }
+        let unknown = KeyEvent::new(KeyCode::Char('?'), NONE);
+        assert_eq!(message(unknown, after), Msg::Act(Action::NoPrefixed));
+        assert_eq!(message(KeyEvent::new(KeyCode::Esc, NONE), after), Msg::Act(Action::NoPrefixed));
     }
 
     #[test]
     fn three_arrows_in_one_read_are_the_wheel_and_one_is_a_key() {
         let up = Input::Key(KeyEvent::new(KeyCode::Up, NONE));
         let mut inputs: VecDeque<Input> = vec![up.clone(); 4].into();
-        assert_eq!(next_message(&mut inputs, true), Some(Msg::Scroll(-4)));
-        assert_eq!(next_message(&mut inputs, true), None);
+        assert_eq!(next_message(&mut inputs, EMPTY), Some(Msg::Scroll(-4)));
+        assert_eq!(next_message(&mut inputs, EMPTY), None);
         let mut inputs: VecDeque<Input> = vec![up].into();
-        assert_eq!(next_message(&mut inputs, true), Some(Msg::Act(Action::Up)));
+        assert_eq!(next_message(&mut inputs, EMPTY), Some(Msg::Act(Action::Up)));
     }
 }

@@ -5,34 +5,61 @@
 //! keys ──keys.rs──► Msg ┐
 //! events ───────────Msg ┴─► app::update(State) ─► effects (commands, cancel, quit)
 //!                              State ─► view::draw ─► one frame, at most every 33 ms, only on change
+//!                                         └─► writer.rs: a thread that may wait for the terminal; nobody else does
 //! ```
+//!
+//! What lies beyond channels and the terminal (files, models, the disk) is asked of a [`host::Host`].
 
 pub mod app;
+pub mod clipboard;
 pub mod commands;
 pub mod composer;
+pub mod context;
 pub mod engine;
 pub mod entry;
+pub mod field;
+pub mod figures;
+pub mod history;
+pub mod host;
+pub mod inline;
 pub mod keys;
 pub mod meter;
+pub mod options;
+pub mod overlay;
+pub mod pairs;
+pub mod palette;
+pub mod preferences;
+pub mod presets;
+mod screen;
 pub mod settings;
+#[cfg(unix)]
+mod signals;
+pub mod speculate;
 pub mod terminal;
 pub mod text;
 pub mod theme;
+pub mod tokens;
 pub mod transcript;
 pub mod update;
 pub mod view;
+pub mod why;
+pub mod writer;
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, TryRecvError};
+use std::sync::mpsc::TryRecvError;
 use std::time::{Duration, Instant};
 
-use crate::event::{Command, Event, Failure};
+use ratatui::layout::Rect;
+
+use crate::event::Failure;
 use crate::request::{SamplingSettings, Speculation};
-use crate::tui::app::{Effect, Msg, State, update};
+use crate::tui::app::{Effect, Msg, Stage, State, update};
+use crate::tui::host::{Connection, Host, News, Wanted};
+use crate::tui::preferences::Preferences;
 use crate::tui::terminal::Guard;
 use crate::tui::theme::Theme;
+use crate::tui::transcript::Transcript;
 
 /// Least time between two frames: 30 a second are enough to read by.
 const FRAME: Duration = Duration::from_millis(33);
@@ -48,8 +75,18 @@ const BATCH: usize = 4096;
 pub struct Start {
     /// What is being loaded, for the load screen: the model as the person named it.
     pub title: String,
+    /// The pair that is open, or being opened.
+    pub opened: Option<Wanted>,
+    /// No pair was named: one is chosen first.
+    pub choose: bool,
+    /// The transcript goes into the terminal's scrollback.
+    pub inline: bool,
+    /// What is kept from one session to the next.
+    pub preferences: Preferences,
     /// How tokens are drawn; `/set` changes it.
     pub sampling: SamplingSettings,
+    /// As the options and the model have it: the preset `model`.
+    pub own_sampling: SamplingSettings,
     /// How the engine was told to speculate; `/draft` and `/pmin` change it.
     pub speculation: Speculation,
     /// The guesses a round that `/draft on` asks for (`--n-max`).
@@ -109,32 +146,26 @@ pub enum TuiError {
 }
 
 /// Runs the UI on this process's terminal until the person leaves or the engine ends for good; the terminal
-/// is restored on every way out.
-///
-/// What it expects of the engine: [`Event::Loading`] and [`Event::Ready`] first; every
-/// [`Command::Generate`] is answered by [`Event::Done`] or [`Event::Failed`], every
-/// [`Command::SetSpeculation`] by [`Event::Speculation`], also while nothing is generated. `cancel` raises
-/// the flag beside the channel; taking up a new `Generate` clears it.
+/// is restored on every way out. What it expects of an engine is told at [`Connection`].
 ///
 /// # Errors
 /// Where the terminal cannot be used or is lost, or the engine has ended.
-pub fn run(
-    commands: &Sender<Command>,
-    events: &Receiver<Event>,
-    cancel: &Arc<dyn Fn() + Send + Sync>,
-    start: Start,
-) -> Result<Exit, TuiError> {
-    let mut terminal = Guard::enter()?;
-    let theme = Theme::from_environment();
+pub fn run(host: &mut dyn Host, start: Start) -> Result<Exit, TuiError> {
+    let mut terminal = Guard::enter(start.inline.then_some(inline::ROWS))?;
     let mut state = State::new(start);
+    let mut outside = Outside { host, connection: None, cancel: false };
+    if state.stage() == Stage::Choosing {
+        outside.host.find_pairs();
+    }
     let begun = Instant::now();
     let mut drawn: Option<Instant> = None;
     let mut inputs = VecDeque::new();
     loop {
         update(&mut state, Msg::Tick(begun.elapsed()));
+        let idle = terminal.idle()?;
         let wait = match drawn {
-            _ if !state.dirty => {
-                if state.running.is_some() || state.ready.is_none() {
+            _ if !state.dirty || !idle => {
+                if state.running.is_some() || state.stage() != Stage::Chatting {
                     BUSY
                 } else {
                     IDLE
@@ -145,18 +176,19 @@ pub fn run(
         };
         let mut effects = Vec::new();
         read_keys(wait, &mut inputs)?;
-        while let Some(message) = keys::next_message(&mut inputs, state.composer.is_empty()) {
+        while let Some(message) = keys::next_message(&mut inputs, state.focus()) {
             effects.extend(update(&mut state, message));
         }
-        let engine = take_events(events, &mut state, &mut effects);
+        outside.take_news(&mut state, &mut effects);
+        let engine = outside.take_events(&mut state, &mut effects);
         if let Some(signal) = terminal.signal() {
             effects.extend(state.quit(Exit::Signal(signal)));
         }
+        if terminal.told_to_stop() {
+            effects.push(Effect::Suspend);
+        }
         for effect in effects {
             match effect {
-                // A closed channel shows itself at the other one, with the reason.
-                Effect::Send(command) => drop(commands.send(command)),
-                Effect::Cancel => cancel(),
                 Effect::Suspend => {
                     terminal.suspend()?;
                     state.dirty = true;
@@ -164,15 +196,120 @@ pub fn run(
                 Effect::Redraw => terminal.forget()?,
                 Effect::Exit(exit) => return Ok(exit),
                 Effect::Fail(failure) => return Err(TuiError::Engine(failure)),
+                Effect::Copy(text) => copy(&mut terminal, text),
+                other => outside.carry_out(other, &mut state),
             }
         }
         engine?;
-        if state.dirty && drawn.is_none_or(|at| at.elapsed() >= FRAME) {
-            let (columns, rows) = terminal.size()?;
-            view::fit(&mut state, columns, rows);
-            terminal.draw(|frame| view::draw(&state, theme, frame))?;
-            state.dirty = false;
+        if terminal.resume()? {
+            state.dirty = true;
+        }
+        if state.dirty && idle && terminal.idle()? && drawn.is_none_or(|at| at.elapsed() >= FRAME) {
+            draw(&mut terminal, &mut state)?;
             drawn = Some(Instant::now());
+        }
+    }
+}
+
+/// Draws the state, and in the inline mode prints what is finished.
+fn draw(terminal: &mut Guard, state: &mut State) -> io::Result<()> {
+    let theme = Theme::of(state.start.preferences.colours);
+    let (columns, rows) = terminal.size()?;
+    if let Some(inline) = &mut state.inline {
+        for entry in inline.finished(&state.transcript) {
+            let mut alone = Transcript::default();
+            alone.thoughts_open = state.transcript.thoughts_open;
+            alone.push(entry);
+            let area = Rect::new(0, 0, columns, 1);
+            alone.fit(usize::from(view::transcript::inner(area).width), inline::LONGEST);
+            // An empty line ends an entry.
+            let height = u16::try_from(alone.visible().len() + 1).unwrap_or(u16::MAX);
+            terminal.print(height, |buffer| {
+                view::transcript::draw(&alone, theme, buffer, buffer.area);
+            })?;
+        }
+    }
+    view::fit(state, columns, rows);
+    terminal.draw(|frame| view::draw(state, theme, frame))?;
+    state.dirty = false;
+    Ok(())
+}
+
+/// Puts text on the clipboard, by the ways there are.
+fn copy(terminal: &mut Guard, text: String) {
+    let in_tmux = std::env::var_os("TMUX").is_some();
+    if let Some(sequence) = clipboard::osc52(&text, in_tmux) {
+        terminal.send(&sequence);
+    }
+    clipboard::give_to_system(text);
+}
+
+/// The program around the UI, and the engine that it has started.
+struct Outside<'a> {
+    host: &'a mut dyn Host,
+    connection: Option<Connection>,
+    /// What is being opened is to be cancelled as soon as it can be.
+    cancel: bool,
+}
+
+impl Outside<'_> {
+    fn take_news(&mut self, state: &mut State, effects: &mut Vec<Effect>) {
+        while let Some(news) = self.host.news() {
+            let message = match news {
+                News::Opened(opening, connection) => {
+                    if std::mem::take(&mut self.cancel) {
+                        (connection.cancel)();
+                    }
+                    self.connection = Some(connection);
+                    Msg::Opened(opening)
+                }
+                News::Refused(failure) => Msg::Refused(failure),
+                News::Pairs(found) => Msg::Pairs(found),
+            };
+            effects.extend(update(state, message));
+        }
+    }
+
+    /// Takes the events that are there.
+    fn take_events(&mut self, state: &mut State, effects: &mut Vec<Effect>) -> Result<(), TuiError> {
+        for _ in 0..BATCH {
+            let Some(connection) = &self.connection else { return Ok(()) };
+            match connection.events.try_recv() {
+                Ok(event) => effects.extend(update(state, Msg::Engine(event))),
+                Err(TryRecvError::Empty) => break,
+                // It could not be loaded, and has said so: another is chosen.
+                Err(TryRecvError::Disconnected) if state.stage() == Stage::Choosing => self.connection = None,
+                Err(TryRecvError::Disconnected) => {
+                    return Err(TuiError::EngineGone { panic: terminal::panic_elsewhere() });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn carry_out(&mut self, effect: Effect, state: &mut State) {
+        match effect {
+            // A closed channel shows itself at the other one, with the reason.
+            Effect::Send(command) => {
+                if let Some(connection) = &self.connection {
+                    let _ = connection.commands.send(command);
+                }
+            }
+            Effect::Cancel => match &self.connection {
+                Some(connection) => (connection.cancel)(),
+                None => self.cancel = true,
+            },
+            Effect::Open(wanted) => {
+                (self.connection, self.cancel) = (None, false);
+                self.host.open(&wanted);
+            }
+            Effect::FindPairs => self.host.find_pairs(),
+            Effect::Keep => {
+                if let Err(wrong) = self.host.keep(&state.start.preferences) {
+                    update(state, Msg::Wrong(wrong));
+                }
+            }
+            _ => {}
         }
     }
 }
@@ -183,24 +320,6 @@ fn read_keys(wait: Duration, inputs: &mut VecDeque<crossterm::event::Event>) -> 
     while inputs.len() < BATCH && crossterm::event::poll(wait)? {
         inputs.push_back(crossterm::event::read()?);
         wait = Duration::ZERO;
-    }
-    Ok(())
-}
-
-/// Takes the events that are there.
-fn take_events(
-    events: &Receiver<Event>,
-    state: &mut State,
-    effects: &mut Vec<Effect>,
-) -> Result<(), TuiError> {
-    for _ in 0..BATCH {
-        match events.try_recv() {
-            Ok(event) => effects.extend(update(state, Msg::Engine(event))),
-            Err(TryRecvError::Empty) => break,
-            Err(TryRecvError::Disconnected) => {
-                return Err(TuiError::EngineGone { panic: terminal::panic_elsewhere() });
-            }
-        }
     }
     Ok(())
 }

@@ -1,66 +1,37 @@
-//! The slash commands that change settings: how it speculates, how it samples, what the model is told.
+//! The slash commands that change how the next reply is written: sampling, instructions, reasoning; and colours.
 
-use crate::event::Command;
-use crate::request::{DraftLength, SamplingSettings};
+use crate::request::SamplingSettings;
 use crate::tui::app::{Effect, State};
 use crate::tui::commands::Outcome;
-use crate::tui::engine::speculation_line;
+use crate::tui::preferences::Colours;
 use crate::tui::text::one_line;
-
-/// The most guesses a round that `/draft N` takes; beyond this every known pair only gets slower.
-const LONGEST_DRAFT: u32 = 16;
-
-/// `/draft`.
-pub(super) fn draft(state: &mut State, argument: &str) -> Outcome {
-    let length = match argument {
-        "" => return Err(speculation_line(&state.speculation)),
-        "auto" => DraftLength::Auto(state.start.n_max.max(1)),
-        "on" => DraftLength::Fixed(state.start.n_max.max(1)),
-        "off" | "0" => DraftLength::Off,
-        number => match number.parse() {
-            Ok(length) if (1..=LONGEST_DRAFT).contains(&length) => DraftLength::Fixed(length),
-            _ => {
-                return Err(format!(
-                    "/draft takes auto, on, off, or 1 to {LONGEST_DRAFT}, not {}",
-                    one_line(number)
-                ));
-            }
-        },
-    };
-    state.start.speculation.length = length;
-    Ok(speculate(state))
-}
-
-/// `/pmin`.
-pub(super) fn p_min(state: &mut State, argument: &str) -> Outcome {
-    if argument.is_empty() {
-        return Err(format!("pmin is {}", state.start.speculation.p_min));
-    }
-    state.start.speculation.p_min = number(argument, "pmin", 0.0, 1.0)?;
-    state.note(format!("pmin is now {}", state.start.speculation.p_min));
-    Ok(speculate(state))
-}
-
-/// Tells the engine; its answer, the effective state, is what gets echoed.
-fn speculate(state: &mut State) -> Vec<Effect> {
-    state.awaiting_echo = true;
-    vec![Effect::Send(Command::SetSpeculation(state.start.speculation))]
-}
 
 /// `/think`.
 pub(super) fn think(state: &mut State, argument: &str) -> Outcome {
-    state.start.thinking = match argument {
-        "on" => true,
-        "off" => false,
-        _ => {
-            return Err(format!("thinking is {}; /think takes on or off", on_off(state.start.thinking)));
+    match argument {
+        "show" | "hide" => {
+            state.transcript.thoughts_open = argument == "show";
+            return Ok(Vec::new());
         }
-    };
+        _ => set_thinking(state, argument)?,
+    }
     state.note(format!("thinking is now {}, from the next reply on", on_off(state.start.thinking)));
     Ok(Vec::new())
 }
 
-fn on_off(on: bool) -> &'static str {
+pub(super) fn set_thinking(state: &mut State, word: &str) -> Result<(), String> {
+    state.start.thinking = match word {
+        "on" => true,
+        "off" => false,
+        _ => {
+            let now = on_off(state.start.thinking);
+            return Err(format!("thinking is {now}; /think takes on, off, show or hide"));
+        }
+    };
+    Ok(())
+}
+
+pub(super) fn on_off(on: bool) -> &'static str {
     if on { "on" } else { "off" }
 }
 
@@ -78,42 +49,96 @@ pub(super) fn system(state: &mut State, argument: &str) -> Outcome {
     Ok(Vec::new())
 }
 
+/// `/theme`.
+pub(super) fn theme(state: &mut State, argument: &str) -> Outcome {
+    let effects = set_colours(state, argument)?;
+    state.note(format!("colours: {}", state.start.preferences.colours.name()));
+    Ok(effects)
+}
+
+pub(super) fn set_colours(state: &mut State, name: &str) -> Outcome {
+    let Some(colours) = Colours::named(name) else {
+        let now = state.start.preferences.colours.name();
+        return Err(format!("the theme is {now}; /theme takes auto, dark, light or none"));
+    };
+    state.start.preferences.colours = colours;
+    Ok(vec![Effect::Keep])
+}
+
 /// `/set`.
 pub(super) fn set(state: &mut State, argument: &str) -> Outcome {
     let (name, value) = argument.split_once(char::is_whitespace).unwrap_or((argument, ""));
     let value = value.trim();
     let sampling = &mut state.start.sampling;
     match (name, value) {
-        ("", _) => return Err(settings(sampling)),
-        (name, "") => {
-            return Err(format!("/set {} needs a value\n{}", one_line(name), settings(sampling)));
-        }
-        ("temp" | "temperature", value) => sampling.temperature = number(value, "temp", 0.0, 100.0)?,
-        ("top_k", value) => sampling.top_k = whole(value, "top_k")?,
-        ("top_p", value) => sampling.top_p = number(value, "top_p", 0.0, 1.0)?,
-        ("min_p", value) => sampling.min_p = number(value, "min_p", 0.0, 1.0)?,
-        ("repeat_penalty", value) => sampling.repeat_penalty = number(value, "repeat_penalty", 0.01, 100.0)?,
-        ("seed", value) => sampling.seed = whole(value, "seed")?,
-        (name, _) => {
+        ("", _) => return Err(line(sampling)),
+        (name, "") => return Err(format!("/set {} needs a value\n{}", one_line(name), line(sampling))),
+        (name, value) => sample(sampling, name, value)?,
+    }
+    let text = line(sampling);
+    state.note(text);
+    Ok(Vec::new())
+}
+
+/// Sets one of the sampler's settings.
+pub(super) fn sample(sampling: &mut SamplingSettings, name: &str, value: &str) -> Result<(), String> {
+    match name {
+        "temp" | "temperature" => sampling.temperature = number(value, "temp", 0.0, 100.0)?,
+        "top_k" => sampling.top_k = whole(value, "top_k")?,
+        "top_p" => sampling.top_p = number(value, "top_p", 0.0, 1.0)?,
+        "min_p" => sampling.min_p = number(value, "min_p", 0.0, 1.0)?,
+        "repeat_penalty" => sampling.repeat_penalty = number(value, "repeat_penalty", 0.01, 100.0)?,
+        "seed" => sampling.seed = whole(value, "seed")?,
+        name => {
             return Err(format!(
                 "/set knows temp, top_k, top_p, min_p, repeat_penalty and seed, not {}",
                 one_line(name)
             ));
         }
     }
-    let text = settings(sampling);
-    state.note(text);
-    Ok(Vec::new())
+    Ok(())
 }
 
-fn settings(s: &SamplingSettings) -> String {
+/// One of the sampler's settings, as text.
+pub(super) fn sampler_value(sampling: &SamplingSettings, name: &str) -> String {
+    match name {
+        "temp" => sampling.temperature.to_string(),
+        "top_k" => sampling.top_k.to_string(),
+        "top_p" => sampling.top_p.to_string(),
+        "min_p" => sampling.min_p.to_string(),
+        "repeat_penalty" => sampling.repeat_penalty.to_string(),
+        _ => sampling.seed.to_string(),
+    }
+}
+
+/// One of the sampler's settings, a step further.
+pub(super) fn step_sampler(sampling: &mut SamplingSettings, name: &str, by: i32) {
+    // In hundredths, so that steps there and back meet.
+    let step = |value: f32, step: f32, least: f32, most: f32| {
+        let moved = if by > 0 { value + step } else { value - step };
+        ((moved * 100.0).round() / 100.0).clamp(least, most)
+    };
+    match name {
+        "temp" => sampling.temperature = step(sampling.temperature, 0.1, 0.0, 100.0),
+        "top_k" => sampling.top_k = sampling.top_k.saturating_add_signed(8 * by.signum()),
+        "top_p" => sampling.top_p = step(sampling.top_p, 0.05, 0.0, 1.0),
+        "min_p" => sampling.min_p = step(sampling.min_p, 0.01, 0.0, 1.0),
+        "repeat_penalty" => sampling.repeat_penalty = step(sampling.repeat_penalty, 0.05, 0.05, 100.0),
+        _ => sampling.seed = sampling.seed.saturating_add_signed(i64::from(by.signum())),
+    }
+}
+
+/// The sampler's settings on one line.
+#[must_use]
+pub fn line(s: &SamplingSettings) -> String {
     format!(
         "temp {} · top_k {} · top_p {} · min_p {} · repeat_penalty {} · seed {}",
         s.temperature, s.top_k, s.top_p, s.min_p, s.repeat_penalty, s.seed
     )
 }
 
-fn number(text: &str, name: &str, least: f32, most: f32) -> Result<f32, String> {
+/// A number within bounds.
+pub(super) fn number(text: &str, name: &str, least: f32, most: f32) -> Result<f32, String> {
     text.parse()
         .ok()
         .filter(|value: &f32| (least..=most).contains(value))

@@ -1,10 +1,13 @@
-//! The terminal as a guard object: whoever holds a [`Guard`] has raw mode and the alternate screen, and
-//! however it goes away (return, error, panic, signal) the terminal is as it was.
+//! The terminal as a guard object: whoever holds a [`Guard`] has raw mode and the screen, and however it goes away
+//! (return, error, panic, signal) the terminal is as it was. Frames go out through [`Writer`], so that a terminal which
+//! does not read keeps nobody waiting.
 
-use std::io::{self, BufWriter, Stdout, Write};
-use std::sync::Once;
+use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::ThreadId;
+use std::sync::mpsc::channel;
+use std::sync::{Mutex, Once};
+use std::thread::{self, ThreadId};
+use std::time::Duration;
 
 use crossterm::event::{
     DisableBracketedPaste, EnableBracketedPaste, KeyboardEnhancementFlags, PopKeyboardEnhancementFlags,
@@ -16,61 +19,88 @@ use crossterm::terminal::{
     disable_raw_mode, enable_raw_mode,
 };
 use crossterm::{cursor, execute, queue};
-use ratatui::Frame;
-use ratatui::Terminal;
-use ratatui::backend::CrosstermBackend;
+use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::{Frame, Terminal, TerminalOptions, Viewport};
+
+use crate::tui::screen::{Page, Screen};
+use crate::tui::writer::Writer;
 
 /// The wheel sends arrow keys on the alternate screen; the mouse itself stays the terminal's, so that
 /// selecting and copying work as everywhere.
 const ALTERNATE_SCROLL_ON: &str = "\x1b[?1007h";
 const ALTERNATE_SCROLL_OFF: &str = "\x1b[?1007l";
 
-/// One frame in one write: a frame of 300 by 100 cells with styles is within this.
-const FRAME_BYTES: usize = 256 * 1024;
+/// How long a terminal that does not read is waited for at the end.
+const PATIENCE: Duration = Duration::from_millis(400);
 
 /// Whether the terminal is ours now.
 static ACTIVE: AtomicBool = AtomicBool::new(false);
+/// Whether the main screen is written to, and not the alternate one.
+static INLINE: AtomicBool = AtomicBool::new(false);
+/// Who writes to it.
+static WRITER: Mutex<Option<Writer>> = Mutex::new(None);
 
 /// The terminal while it is ours.
 pub struct Guard {
-    terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
+    screen: Terminal<Screen>,
+    page: Page,
+    writer: Writer,
+    viewport: Viewport,
     #[cfg(unix)]
-    signals: unix::Signals,
+    signals: super::signals::Signals,
 }
 
 impl Guard {
-    /// Takes the terminal.
+    /// Takes the terminal: the alternate screen, or the last `inline` rows of the main one.
     ///
     /// # Errors
     /// Where there is no terminal, or it refuses.
-    pub fn enter() -> io::Result<Guard> {
+    pub fn enter(inline: Option<u16>) -> io::Result<Guard> {
         install_panic_hook();
         #[cfg(unix)]
-        let signals = unix::Signals::listen()?;
+        let signals = super::signals::Signals::listen()?;
+        let viewport = inline.map_or(Viewport::Fullscreen, Viewport::Inline);
+        INLINE.store(inline.is_some(), Ordering::SeqCst);
         take()?;
-        let backend = CrosstermBackend::new(BufWriter::with_capacity(FRAME_BYTES, io::stdout()));
-        match Terminal::new(backend) {
-            Ok(terminal) => Ok(Guard {
-                terminal,
-                #[cfg(unix)]
-                signals,
-            }),
-            Err(error) => {
-                restore();
-                Err(error)
-            }
+        let opened = open(&viewport);
+        if opened.is_err() {
+            restore();
+        }
+        let (screen, page, writer) = opened?;
+        Ok(Guard {
+            screen,
+            page,
+            writer,
+            viewport,
+            #[cfg(unix)]
+            signals,
+        })
+    }
+
+    /// Whether the terminal has taken everything that was drawn. Where it has not, there is no use in drawing more.
+    ///
+    /// # Errors
+    /// Where the terminal is gone.
+    pub fn idle(&self) -> io::Result<bool> {
+        match self.writer.failure() {
+            Some(failure) => Err(failure),
+            None => Ok(self.writer.idle()),
         }
     }
 
-    /// The screen's size now.
+    /// The size of what is drawn on, now. Only while the terminal is idle.
     ///
     /// # Errors
     /// Where the terminal is gone.
     pub fn size(&mut self) -> io::Result<(u16, u16)> {
-        self.terminal.autoresize()?;
-        let size = self.terminal.size()?;
-        Ok((size.width, size.height))
+        // An inline view asks where its cursor has got to: only the terminal knows after a resize.
+        self.screen.backend_mut().ask = true;
+        let resized = self.screen.autoresize();
+        self.screen.backend_mut().ask = false;
+        resized?;
+        let area = self.screen.get_frame().area();
+        Ok((area.width, area.height))
     }
 
     /// Draws one frame as one synchronized update: the terminal shows it whole or not yet.
@@ -78,11 +108,32 @@ impl Guard {
     /// # Errors
     /// Where the terminal is gone.
     pub fn draw(&mut self, render: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
-        queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
-        let drawn = self.terminal.draw(render).map(|_| ());
-        queue!(self.terminal.backend_mut(), EndSynchronizedUpdate)?;
-        Write::flush(self.terminal.backend_mut())?;
-        drawn
+        self.screen.draw(render)?;
+        self.hand_over();
+        Ok(())
+    }
+
+    /// Puts lines above an inline view, where they become part of the scrollback. They reach the terminal with the next
+    /// frame.
+    ///
+    /// # Errors
+    /// Where the terminal is gone.
+    pub fn print(&mut self, height: u16, render: impl FnOnce(&mut Buffer)) -> io::Result<()> {
+        self.screen.insert_before(height, render)
+    }
+
+    /// Sends a sequence that changes nothing on the screen.
+    pub fn send(&mut self, sequence: &str) {
+        self.writer.send(sequence.as_bytes().to_vec());
+    }
+
+    fn hand_over(&mut self) {
+        let drawn = self.page.take();
+        let mut bytes = Vec::with_capacity(drawn.len() + 16);
+        let _ = queue!(bytes, BeginSynchronizedUpdate);
+        bytes.extend_from_slice(&drawn);
+        let _ = queue!(bytes, EndSynchronizedUpdate);
+        self.writer.send(bytes);
     }
 
     /// Forgets what the screen shows, so that the next frame draws every cell. (`Terminal::clear` would ask
@@ -91,8 +142,11 @@ impl Guard {
     /// # Errors
     /// Where the terminal is gone.
     pub fn forget(&mut self) -> io::Result<()> {
-        let size = self.terminal.size()?;
-        self.terminal.resize(Rect::new(0, 0, size.width, size.height))
+        if self.viewport != Viewport::Fullscreen {
+            return self.screen.clear();
+        }
+        let size = self.screen.size()?;
+        self.screen.resize(Rect::new(0, 0, size.width, size.height))
     }
 
     /// The signal that asked us to end, if one did.
@@ -104,16 +158,45 @@ impl Guard {
         return None;
     }
 
+    /// Whether somebody else asked us to stop as Ctrl+Z does.
+    #[must_use]
+    pub fn told_to_stop(&self) -> bool {
+        #[cfg(unix)]
+        return self.signals.told_to_stop();
+        #[cfg(not(unix))]
+        return false;
+    }
+
+    /// Takes the terminal again where we were stopped without being asked: the shell has changed it meanwhile. Whether
+    /// that was so.
+    ///
+    /// # Errors
+    /// Where the terminal is gone.
+    pub fn resume(&mut self) -> io::Result<bool> {
+        #[cfg(unix)]
+        if self.signals.went_on() {
+            // Its settings are taken from what they are now, which is what the shell has left.
+            disable_raw_mode()?;
+            take()?;
+            self.forget()?;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
     /// Gives the terminal back, stops this process as Ctrl+Z does, and takes it again when it goes on.
     ///
     /// # Errors
     /// Where the terminal is gone.
     #[cfg(unix)]
     pub fn suspend(&mut self) -> io::Result<()> {
+        self.put_away()?;
         restore();
-        unix::stop()?;
+        super::signals::stop()?;
+        let _ = self.signals.went_on();
         take()?;
-        self.forget()
+        (self.screen, self.page, self.writer) = open(&self.viewport)?;
+        if self.viewport == Viewport::Fullscreen { self.forget() } else { Ok(()) }
     }
 
     /// This system knows no such thing.
@@ -124,20 +207,62 @@ impl Guard {
     pub fn suspend(&mut self) -> io::Result<()> {
         Ok(())
     }
+
+    /// An inline view leaves nothing of itself behind: the prompt of the shell follows the transcript.
+    fn put_away(&mut self) -> io::Result<()> {
+        if self.viewport != Viewport::Fullscreen && self.writer.wait(PATIENCE) {
+            self.screen.clear()?;
+            let top = self.screen.get_frame().area().as_position();
+            self.screen.set_cursor_position(top)?;
+            self.hand_over();
+        }
+        Ok(())
+    }
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
+        let _ = self.put_away();
         restore();
     }
 }
 
-/// Raw mode, alternate screen, paste as one event, wheel as arrows.
+/// The screen, its page, and who writes it.
+fn open(viewport: &Viewport) -> io::Result<(Terminal<Screen>, Page, Writer)> {
+    let page = Page::default();
+    let mut screen = Screen::new(page.clone());
+    screen.ask = true;
+    let mut screen = Terminal::with_options(screen, TerminalOptions { viewport: viewport.clone() })?;
+    screen.backend_mut().ask = false;
+    let writer = Writer::start(output()?)?;
+    if let Ok(mut current) = WRITER.lock() {
+        *current = Some(writer.clone());
+    }
+    Ok((screen, page, writer))
+}
+
+/// Standard output past its lock, which a write that waits would hold.
+#[cfg(unix)]
+fn output() -> io::Result<impl Write + Send + 'static> {
+    use std::os::fd::AsFd as _;
+    io::stdout().as_fd().try_clone_to_owned().map(std::fs::File::from)
+}
+
+/// Standard output: the console wants what Rust makes of UTF-8.
+#[cfg(not(unix))]
+fn output() -> io::Result<impl Write + Send + 'static> {
+    Ok(io::stdout())
+}
+
+/// Raw mode, the screen, paste as one event, wheel as arrows.
 fn take() -> io::Result<()> {
     enable_raw_mode()?;
     ACTIVE.store(true, Ordering::SeqCst);
     let mut out = io::stdout();
-    let entered = execute!(out, EnterAlternateScreen, EnableBracketedPaste, Print(ALTERNATE_SCROLL_ON));
+    let entered = match INLINE.load(Ordering::SeqCst) {
+        true => execute!(out, EnableBracketedPaste),
+        false => execute!(out, EnterAlternateScreen, EnableBracketedPaste, Print(ALTERNATE_SCROLL_ON)),
+    };
     if entered.is_err() {
         restore();
     }
@@ -147,28 +272,38 @@ fn take() -> io::Result<()> {
 }
 
 /// Gives the terminal back, once. Every step is tried, whatever became of the one before: the terminal may
-/// be gone, and then there is nobody left to tell.
+/// be gone, and then there is nobody left to tell; or it may not read, and then it is not waited for.
 pub(crate) fn restore() {
     if !ACTIVE.swap(false, Ordering::SeqCst) {
         return;
     }
-    let mut out = io::stdout();
-    let _ = execute!(out, PopKeyboardEnhancementFlags);
-    let _ = execute!(
-        out,
-        EndSynchronizedUpdate,
-        Print(ALTERNATE_SCROLL_OFF),
-        DisableBracketedPaste,
-        LeaveAlternateScreen,
-        cursor::Show
-    );
+    let writer = WRITER.try_lock().ok().and_then(|mut writer| writer.take());
+    if let Some(writer) = writer {
+        writer.wait(PATIENCE);
+        writer.close();
+    }
+    let mut bytes = Vec::new();
+    let _ = queue!(bytes, PopKeyboardEnhancementFlags);
+    let _ = queue!(bytes, EndSynchronizedUpdate, DisableBracketedPaste);
+    if !INLINE.load(Ordering::SeqCst) {
+        let _ = queue!(bytes, Print(ALTERNATE_SCROLL_OFF), LeaveAlternateScreen);
+    }
+    let _ = queue!(bytes, cursor::Show);
+    let (done, written) = channel();
+    let spawned = thread::Builder::new().spawn(move || {
+        let _ = output().and_then(|mut out| out.write_all(&bytes).and_then(|()| out.flush()));
+        let _ = done.send(());
+    });
+    if spawned.is_ok() {
+        let _ = written.recv_timeout(PATIENCE);
+    }
     let _ = disable_raw_mode();
 }
 
 /// The thread that draws: a panic there ends the UI.
-static DRAWING: std::sync::Mutex<Option<ThreadId>> = std::sync::Mutex::new(None);
+static DRAWING: Mutex<Option<ThreadId>> = Mutex::new(None);
 /// What a panic of another thread said while the screen was ours.
-static ELSEWHERE: std::sync::Mutex<Option<String>> = std::sync::Mutex::new(None);
+static ELSEWHERE: Mutex<Option<String>> = Mutex::new(None);
 
 /// Makes a panic restore the terminal before it prints. A panic of another thread (the engine's) must not
 /// print into a screen that goes on being drawn: its words are kept for [`panic_elsewhere`].
@@ -194,94 +329,4 @@ fn install_panic_hook() {
 /// What a panic of another thread said while the screen was ours.
 pub(crate) fn panic_elsewhere() -> Option<String> {
     ELSEWHERE.lock().ok().and_then(|mut words| words.take())
-}
-
-#[cfg(unix)]
-mod unix {
-    use std::io;
-    use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
-    use std::sync::{Arc, OnceLock};
-    use std::thread::{self, JoinHandle};
-    use std::time::{Duration, Instant};
-
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP};
-    use signal_hook::flag::register_conditional_default;
-    use signal_hook::iterator::{Handle, Signals as Incoming};
-    use signal_hook::low_level::emulate_default_handler;
-
-    /// How long the run loop has to end by itself. It may be unable to: crossterm spins inside `poll` on a
-    /// terminal that is gone.
-    const GRACE: Duration = Duration::from_millis(1500);
-
-    /// What asks us to end.
-    const ENDING: [i32; 3] = [SIGTERM, SIGHUP, SIGINT];
-
-    /// Whether signals do what they do by default: while the screen is not ours. Without this they would do
-    /// nothing at all once we have listened, since signal-hook's handler stays.
-    fn by_default() -> io::Result<&'static AtomicBool> {
-        static DEFAULT: OnceLock<Arc<AtomicBool>> = OnceLock::new();
-        if let Some(flag) = DEFAULT.get() {
-            return Ok(flag);
-        }
-        let flag = Arc::new(AtomicBool::new(false));
-        for signal in ENDING {
-            register_conditional_default(signal, Arc::clone(&flag))?;
-        }
-        Ok(DEFAULT.get_or_init(|| flag))
-    }
-
-    /// Signals that ask us to end, noticed by a thread of their own.
-    pub(super) struct Signals {
-        received: Arc<AtomicI32>,
-        handle: Handle,
-        thread: Option<JoinHandle<()>>,
-    }
-
-    impl Signals {
-        pub(super) fn listen() -> io::Result<Signals> {
-            let mut incoming = Incoming::new(ENDING)?;
-            by_default()?.store(false, Ordering::SeqCst);
-            let handle = incoming.handle();
-            let received = Arc::new(AtomicI32::new(0));
-            let flag = Arc::clone(&received);
-            let closed = handle.clone();
-            let thread = thread::Builder::new().name("signals".to_string()).spawn(move || {
-                let Some(signal) = incoming.forever().next() else {
-                    return;
-                };
-                flag.store(signal, Ordering::SeqCst);
-                let until = Instant::now() + GRACE;
-                while Instant::now() < until {
-                    if closed.is_closed() {
-                        return;
-                    }
-                    thread::sleep(Duration::from_millis(10));
-                }
-                super::restore();
-                let _ = emulate_default_handler(signal);
-            })?;
-            Ok(Signals { received, handle, thread: Some(thread) })
-        }
-
-        pub(super) fn received(&self) -> Option<i32> {
-            Some(self.received.load(Ordering::SeqCst)).filter(|signal| *signal != 0)
-        }
-    }
-
-    impl Drop for Signals {
-        fn drop(&mut self) {
-            if let Ok(flag) = by_default() {
-                flag.store(true, Ordering::SeqCst);
-            }
-            self.handle.close();
-            if let Some(thread) = self.thread.take() {
-                let _ = thread.join();
-            }
-        }
-    }
-
-    /// Stops this process until it is told to go on.
-    pub(super) fn stop() -> io::Result<()> {
-        emulate_default_handler(SIGTSTP)
-    }
 }

@@ -5,12 +5,13 @@ use std::time::Duration;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use crate::tui::Exit;
-use crate::tui::app::{Effect, Msg, Overlay, State};
+use crate::tui::app::{Effect, Msg, Stage, State};
 use crate::tui::commands;
-use crate::tui::engine;
 use crate::tui::keys::Action;
-use crate::tui::transcript::Transcript;
-use crate::tui::view;
+use crate::tui::options::Options;
+use crate::tui::overlay::{self, Overlay, toggle};
+use crate::tui::palette::Palette;
+use crate::tui::{clipboard, context, engine, pairs, speculate, view};
 
 /// A second Ctrl+C within this time quits.
 const AGAIN: Duration = Duration::from_secs(2);
@@ -31,88 +32,204 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
     }
     match msg {
         Msg::Engine(event) => engine::receive(state, event),
-        Msg::Act(action) => act(state, action),
+        Msg::Opened(opening) => {
+            pairs::opened(state, *opening);
+            Vec::new()
+        }
+        Msg::Refused(failure) => pairs::refused(state, failure),
+        Msg::Pairs(found) => {
+            pairs::found(state, found);
+            Vec::new()
+        }
+        Msg::Act(action) => {
+            state.prefix = false;
+            act(state, action)
+        }
         Msg::Scroll(lines) => {
-            scroll(state, |transcript| transcript.scroll(lines), lines);
+            wheel(state, lines);
             Vec::new()
         }
         Msg::Paste(text) => {
-            state.composer.insert(&text);
+            if state.stage() != Stage::Choosing && !overlay::paste(state, &text) {
+                state.composer.insert(&text);
+            }
             Vec::new()
         }
-        Msg::Edit(key) => {
-            if !matches!(state.overlay, Overlay::Help(_)) {
-                state.composer.edit(key);
-            } else if matches!(key.code, KeyCode::Char('q' | '?')) {
-                state.overlay = Overlay::None;
-            }
+        Msg::Edit(key) => edit(state, key),
+        Msg::Wrong(wrong) => {
+            state.note(wrong);
             Vec::new()
         }
         Msg::Resized | Msg::Tick(_) | Msg::Nothing => Vec::new(),
     }
 }
 
-/// Scrolls the help where it is open, else the transcript.
-fn scroll(state: &mut State, transcript: impl FnOnce(&mut Transcript), help: isize) {
-    match &mut state.overlay {
-        Overlay::Help(top) => *top = top.saturating_add_signed(help).min(view::help::lines().len()),
-        _ => transcript(&mut state.transcript),
+fn edit(state: &mut State, key: KeyEvent) -> Vec<Effect> {
+    if let Some(effects) = overlay::edit(state, key) {
+        return effects;
+    }
+    if state.stage() == Stage::Choosing {
+        return pairs::edit(state, key);
+    }
+    state.composer.edit(key);
+    Vec::new()
+}
+
+/// The wheel moves what is open, else the conversation.
+fn wheel(state: &mut State, lines: isize) {
+    let action = if lines < 0 { Action::LineUp } else { Action::LineDown };
+    if overlay::act(state, action).is_none() {
+        return scroll(state, lines);
+    }
+    for _ in 1..lines.unsigned_abs().min(100) {
+        let _ = overlay::act(state, action);
+    }
+}
+
+/// Scrolls what is in the transcript's place.
+fn scroll(state: &mut State, lines: isize) {
+    match lines {
+        _ if state.tokens.shown => state.tokens.scroll(lines),
+        isize::MIN => state.transcript.to_start(),
+        isize::MAX => state.transcript.follow(),
+        _ => state.transcript.scroll(lines),
+    }
+}
+
+fn page(state: &mut State, pages: isize) {
+    if state.tokens.shown { state.tokens.page(pages) } else { state.transcript.page(pages) }
+}
+
+/// What a key means whatever is open.
+fn always(state: &mut State, action: Action) -> Option<Vec<Effect>> {
+    match action {
+        Action::Interrupt => Some(interrupt(state)),
+        Action::Suspend => Some(vec![Effect::Suspend]),
+        Action::Redraw => Some(vec![Effect::Redraw]),
+        Action::Prefix => {
+            state.prefix = true;
+            Some(Vec::new())
+        }
+        Action::EndOfInput if state.composer.is_empty() || state.stage() != Stage::Chatting => {
+            Some(state.quit(Exit::Quit))
+        }
+        _ => None,
     }
 }
 
 fn act(state: &mut State, action: Action) -> Vec<Effect> {
-    let helping = matches!(state.overlay, Overlay::Help(_));
+    if let Some(effects) = always(state, action) {
+        return effects;
+    }
+    if let Some(effects) = overlay::act(state, action) {
+        return effects;
+    }
+    if action == Action::Escape && state.overlay != Overlay::None {
+        state.overlay = Overlay::None;
+        return Vec::new();
+    }
+    match state.stage() {
+        Stage::Choosing => choosing(state, action),
+        Stage::Opening if matches!(action, Action::Escape) => {
+            // What is on disk already is not lost: the list comes, and another can be chosen.
+            state.choosable = true;
+            vec![Effect::Cancel]
+        }
+        // Typed while loading: it stays, and Enter sends it once there is a model.
+        Stage::Opening => {
+            writing(state, action);
+            Vec::new()
+        }
+        Stage::Chatting => chatting(state, action),
+    }
+}
+
+/// On the start screen.
+fn choosing(state: &mut State, action: Action) -> Vec<Effect> {
     match action {
-        Action::Interrupt => return interrupt(state),
-        Action::Escape => return escape(state),
-        Action::EndOfInput if state.composer.is_empty() || state.ready.is_none() => {
-            return state.quit(Exit::Quit);
+        Action::Escape => state.quit(Exit::Quit),
+        Action::Help => {
+            toggle(state, Overlay::Help(0));
+            Vec::new()
         }
+        _ => pairs::act(state, action).unwrap_or_default(),
+    }
+}
+
+/// Keys of the input, in every stage that has one. Whether it was one.
+fn writing(state: &mut State, action: Action) -> bool {
+    match action {
         Action::EndOfInput => state.composer.edit(KeyEvent::new(KeyCode::Char('d'), KeyModifiers::CONTROL)),
-        Action::Send if helping => state.overlay = Overlay::None,
-        Action::Send => return send(state),
         Action::NewLine => state.composer.new_line(),
-        Action::Suspend => return vec![Effect::Suspend],
-        Action::Redraw => return vec![Effect::Redraw],
-        Action::Thoughts => state.transcript.thoughts_open = !state.transcript.thoughts_open,
-        Action::Panel => {
-            if view::has_side_panel(state.columns) {
-                state.side_panel = !state.side_panel;
-            } else {
-                state.overlay = if state.overlay == Overlay::Panel { Overlay::None } else { Overlay::Panel };
-            }
-        }
-        Action::Help => state.overlay = if helping { Overlay::None } else { Overlay::Help(0) },
-        Action::Up if helping => scroll(state, |_| {}, -1),
-        Action::Down if helping => scroll(state, |_| {}, 1),
         Action::Up => state.composer.up(),
         Action::Down => state.composer.down(),
-        Action::PageUp => scroll(state, |transcript| transcript.page(-1), -10),
-        Action::PageDown => scroll(state, |transcript| transcript.page(1), 10),
-        Action::LineUp => scroll(state, |transcript| transcript.scroll(-1), -1),
-        Action::LineDown => scroll(state, |transcript| transcript.scroll(1), 1),
-        Action::Start => scroll(state, Transcript::to_start, isize::MIN),
-        Action::End => scroll(state, Transcript::follow, isize::MAX),
         Action::Complete => commands::complete(state),
+        _ => return false,
+    }
+    true
+}
+
+fn chatting(state: &mut State, action: Action) -> Vec<Effect> {
+    if writing(state, action) {
+        return Vec::new();
+    }
+    match action {
+        Action::Escape => return escape(state),
+        Action::Send => return send(state),
+        Action::Thoughts => state.transcript.thoughts_open = !state.transcript.thoughts_open,
+        Action::Panel => panel(state),
+        Action::Help => toggle(state, Overlay::Help(0)),
+        Action::Palette => toggle(state, Overlay::Palette(Palette::default())),
+        Action::Settings => toggle(state, Overlay::Options(Options::default())),
+        Action::Models => return pairs::open_screen(state),
+        Action::Context => toggle(state, Overlay::Context(context::Screen::default())),
+        Action::Tokens => tokens(state),
+        Action::Rejected => rejected(state),
+        Action::MoreGuesses => return speculate::step(state, 1),
+        Action::FewerGuesses => return speculate::step(state, -1),
+        Action::CycleDraft => return speculate::cycle(state),
+        Action::Copy => return clipboard::copy_next(state),
+        Action::PageUp => page(state, -1),
+        Action::PageDown => page(state, 1),
+        Action::LineUp => scroll(state, -1),
+        Action::LineDown => scroll(state, 1),
+        Action::Start => scroll(state, isize::MIN),
+        Action::End => scroll(state, isize::MAX),
+        _ => {}
     }
     Vec::new()
 }
 
+/// Shows or hides the numbers: at the side where there is room, else over the transcript.
+pub(super) fn panel(state: &mut State) {
+    if view::has_side_panel(state.columns) {
+        state.side_panel = !state.side_panel;
+    } else {
+        toggle(state, Overlay::Panel(0));
+    }
+}
+
+/// Shows or hides who chose each token.
+pub(super) fn tokens(state: &mut State) {
+    state.tokens.shown = !state.tokens.shown;
+    state.tokens.forget();
+}
+
+/// Shows or hides the rejected guesses, and the tokens they stand among.
+pub(super) fn rejected(state: &mut State) {
+    state.tokens.rejected = !state.tokens.rejected || !state.tokens.shown;
+    state.tokens.shown = true;
+    state.tokens.forget();
+}
+
 fn escape(state: &mut State) -> Vec<Effect> {
-    if state.ready.is_none() {
-        return state.quit(Exit::Quit);
-    }
-    if state.overlay != Overlay::None {
-        state.overlay = Overlay::None;
-        return Vec::new();
-    }
     state.notice = None;
     if state.running.is_some() { state.stop() } else { Vec::new() }
 }
 
 fn interrupt(state: &mut State) -> Vec<Effect> {
     let again = state.interrupted.is_some_and(|at| state.now.saturating_sub(at) <= AGAIN);
-    if again || state.ready.is_none() {
+    if again || state.stage() != Stage::Chatting {
         return state.quit(Exit::Interrupted);
     }
     state.interrupted = Some(state.now);
@@ -127,10 +244,6 @@ fn interrupt(state: &mut State) -> Vec<Effect> {
 fn send(state: &mut State) -> Vec<Effect> {
     let text = state.composer.text();
     if text.trim().is_empty() {
-        return Vec::new();
-    }
-    if state.ready.is_none() {
-        // Typed while loading: it stays, and Enter sends it once there is a model.
         return Vec::new();
     }
     if let Some(command) = text.trim_end().strip_prefix('/').filter(|rest| !rest.starts_with('/')) {

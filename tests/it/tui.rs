@@ -1,243 +1,18 @@
 //! The terminal UI without a terminal: keys and engine events in, whole screens and effects out.
 
-use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use crossterm::event::{Event as Input, KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use proptest::prelude::*;
-use ratatui::Terminal;
-use ratatui::backend::TestBackend;
 
-use slipstream::event::{
-    Activity, Channel, Command, Counters, Event, Failure, KernelState, Prefill, Ready, Reply,
-    SpeculationState, StopReason, Text,
+use slipstream::event::{Activity, Channel, Command, Counters, Event, Prefill, Ready, StopReason};
+use slipstream::request::{DraftLength, Message, Prompt, Role, SamplingSettings, Speculation};
+use slipstream::tui::app::{Effect, Msg};
+use slipstream::tui::{Exit, keys};
+
+use crate::screen::{
+    CONTROL, NONE, Session, counters, failure, loaded, model, piece, same, standing, user, whole,
 };
-use slipstream::request::{DraftLength, Message, Prompt, Request, Role, SamplingSettings, Speculation};
-use slipstream::token::{Origin, TokenSpan};
-use slipstream::tui::app::{Effect, Msg, Overlay, State, update};
-use slipstream::tui::theme::Theme;
-use slipstream::tui::{Exit, Start, keys, view};
-
-const CONTROL: KeyModifiers = KeyModifiers::CONTROL;
-const NONE: KeyModifiers = KeyModifiers::NONE;
-
-/// A session on a screen of a chosen size.
-struct Session {
-    state: State,
-    terminal: Terminal<TestBackend>,
-    effects: Vec<Effect>,
-}
-
-impl Session {
-    /// At the very start, nothing loaded.
-    fn loading(columns: u16, rows: u16) -> Session {
-        let start = Start {
-            title: "pocket".into(),
-            sampling: SamplingSettings::default(),
-            speculation: Speculation { length: DraftLength::Fixed(3), p_min: 0.0 },
-            n_max: 4,
-            system: None,
-            thinking: false,
-            max_tokens: None,
-            stop: Vec::new(),
-            ignore_end_of_turn: false,
-        };
-        let terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
-        Session { state: State::new(start), terminal, effects: Vec::new() }
-    }
-
-    /// Loaded, the greeting cleared away.
-    fn ready(columns: u16, rows: u16) -> Session {
-        let mut session = Session::loading(columns, rows);
-        session.event(Event::Ready(loaded()));
-        session.state.transcript.clear();
-        session
-    }
-
-    fn tell(&mut self, message: Msg) {
-        self.effects.extend(update(&mut self.state, message));
-    }
-
-    fn event(&mut self, event: Event) {
-        self.tell(Msg::Engine(event));
-    }
-
-    fn press(&mut self, code: KeyCode, modifiers: KeyModifiers) {
-        let mut inputs = VecDeque::from([Input::Key(KeyEvent::new(code, modifiers))]);
-        while let Some(message) = keys::next_message(&mut inputs, self.state.composer.is_empty()) {
-            self.tell(message);
-        }
-    }
-
-    fn control(&mut self, c: char) {
-        self.press(KeyCode::Char(c), CONTROL);
-    }
-
-    /// Types `text`; a newline in it is Enter.
-    fn keys(&mut self, text: &str) {
-        for c in text.chars() {
-            self.press(if c == '\n' { KeyCode::Enter } else { KeyCode::Char(c) }, NONE);
-        }
-    }
-
-    /// The time goes on.
-    fn at(&mut self, seconds: f64) {
-        self.tell(Msg::Tick(Duration::from_secs_f64(seconds)));
-    }
-
-    fn resize(&mut self, columns: u16, rows: u16) {
-        self.terminal.backend_mut().resize(columns, rows);
-        self.tell(Msg::Resized);
-    }
-
-    fn draw(&mut self) {
-        self.terminal.autoresize().unwrap();
-        let size = self.terminal.size().unwrap();
-        view::fit(&mut self.state, size.width, size.height);
-        self.terminal.draw(|frame| view::draw(&self.state, Theme::new(false), frame)).unwrap();
-    }
-
-    /// The whole screen, without spaces at the ends of its lines.
-    fn screen(&mut self) -> String {
-        self.draw();
-        let buffer = self.terminal.backend().buffer();
-        let mut lines = Vec::new();
-        for y in 0..buffer.area.height {
-            let (mut line, mut skip) = (String::new(), 0);
-            for x in 0..buffer.area.width {
-                let symbol = buffer[(x, y)].symbol();
-                // The cell behind a wide character is not shown.
-                if skip == 0 {
-                    line.push_str(symbol);
-                    skip = slipstream::tui::text::width(symbol).max(1);
-                }
-                skip -= 1;
-            }
-            lines.push(line.trim_end().to_string());
-        }
-        lines.join("\n")
-    }
-
-    fn cursor(&mut self) -> (u16, u16) {
-        self.draw();
-        let position = self.terminal.get_cursor_position().unwrap();
-        (position.x, position.y)
-    }
-
-    /// What was asked of the outside since the last look.
-    fn effects(&mut self) -> Vec<Effect> {
-        std::mem::take(&mut self.effects)
-    }
-
-    /// The request that was sent since the last look.
-    fn request(&mut self) -> Request {
-        match self.effects().pop() {
-            Some(Effect::Send(Command::Generate(request))) => request,
-            other => panic!("no request but {other:?}"),
-        }
-    }
-
-    fn messages(&mut self) -> Vec<Message> {
-        match self.request().prompt {
-            Prompt::Chat { messages, .. } => messages,
-            Prompt::Raw(text) => panic!("raw prompt {text}"),
-        }
-    }
-
-    /// The engine writes `text` and ends the reply.
-    fn reply(&mut self, text: &str) {
-        self.event(piece(Channel::Answer, text));
-        self.event(Event::Progress(counters()));
-        self.event(Event::Done(whole(text, "", StopReason::EndOfTurn)));
-    }
-}
-
-fn loaded() -> Ready {
-    Ready {
-        model: PathBuf::from("/models/pocket.gguf"),
-        model_name: "pocket".into(),
-        drafter: Some(PathBuf::from("/models/pocket-mtp.gguf")),
-        draft_kind: "mtp",
-        pairing: "pocket-mtp.gguf lies beside the target and fits it".into(),
-        context_size: 4096,
-        quantization: "Q8_0".into(),
-        memory_bytes: 23_000_000,
-        speculation: standing(Activity::On, 3, None),
-        kernels: KernelState::default(),
-        notes: Vec::new(),
-    }
-}
-
-fn counters() -> Counters {
-    Counters {
-        predicted: 61,
-        rounds: 25,
-        tested: 51,
-        accepted: 36,
-        tested_by_position: vec![25, 17, 9],
-        accepted_by_position: vec![20, 11, 5],
-        elapsed: Duration::from_secs(2),
-        drafting: Duration::from_millis(220),
-        verifying: Duration::from_millis(1720),
-        decoding: Duration::from_millis(1900),
-        context_used: 1065,
-        plain_per_second: Some(24.6),
-        gain: Some(1.22),
-    }
-}
-
-fn whole(text: &str, reasoning: &str, stop_reason: StopReason) -> Reply {
-    Reply {
-        text: text.into(),
-        reasoning: reasoning.into(),
-        tokens: Vec::new(),
-        stop_reason,
-        prompt_tokens: 20,
-        prompt_decoded: 20,
-        prompt_time: Duration::from_millis(400),
-        first_token: Duration::from_millis(420),
-        counters: counters(),
-        speculation: standing(Activity::On, 3, None),
-        rows: Vec::new(),
-    }
-}
-
-fn piece(channel: Channel, text: &str) -> Event {
-    let spans = vec![TokenSpan::new(text.len(), Origin::Target)];
-    Event::Text(Text { channel, text: text.into(), spans })
-}
-
-/// How speculation stands where a fixed length was asked for.
-fn standing(activity: Activity, length: u32, reason: Option<&str>) -> SpeculationState {
-    let asked = Speculation { length: DraftLength::Fixed(length), p_min: 0.0 };
-    SpeculationState { activity, length, reason: reason.map(str::to_owned), asked }
-}
-
-fn failure(fatal: bool) -> Failure {
-    Failure {
-        message: "decoding 9 tokens: no room in the cache".into(),
-        help: Some("start with a larger --ctx".into()),
-        code: 4,
-        fatal,
-        too_long: None,
-    }
-}
-
-fn user(text: &str) -> Message {
-    Message { role: Role::User, text: text.into() }
-}
-
-fn model(text: &str) -> Message {
-    Message { role: Role::Model, text: text.into() }
-}
-
-/// Compares screens; the expected one begins on the line after the opening quote.
-#[track_caller]
-fn same(screen: &str, expected: &str) {
-    let expected = expected.strip_prefix('\n').unwrap_or(expected);
-    assert!(screen == expected, "the screen is\n{screen}\nand not\n{expected}");
-}
 
 // -- screens
 
@@ -254,11 +29,11 @@ fn loading_shows_files_and_bars() {
 loading pocket
 pocket.gguf                 ████████████████ 100%
 pocket-mtp.gguf             ████████········  50%
-Esc quits; what you type is kept
+Esc cancels; what you type is kept
 ",
     );
     session.press(KeyCode::Esc, NONE);
-    assert!(session.effects().contains(&Effect::Exit(Exit::Quit)));
+    assert_eq!(session.effects(), [Effect::Cancel]);
 }
 
 #[test]
@@ -302,7 +77,7 @@ fn a_whole_turn_on_a_small_screen() {
 
 ────────────────────────────────────────────────────────────
 › next
-● 60.0 t/s  acc 71%  len 2.4  ×1.22 | ctx 26% | Esc stop",
+● 60.0 t/s  draft 3  acc 71%  len 2.4  ×1.22 | ctx 26%",
     );
     assert_eq!(session.cursor(), (6, 10));
     session.event(piece(Channel::Answer, "morning, my friend?"));
@@ -325,42 +100,44 @@ fn a_whole_turn_on_a_small_screen() {
 
 ────────────────────────────────────────────────────────────
 › next
-○ 30.0 t/s  acc 71%  len 2.4  ×1.22 | ctx 26% | ? help",
+○ 30.0 t/s  draft 3  acc 71%  len 2.4  ×1.22 | ctx 26%",
     );
 }
 
 #[test]
 fn wide_screens_have_the_panel() {
-    let mut session = Session::ready(100, 22);
+    let mut session = Session::ready(110, 24);
     session.keys("Hello\n");
     session.reply("Hi!");
     same(
         &session.screen(),
         "
  slipstream  pocket  Q8_0
- you                                                              │ speculation
- Hello                                                            │ draft on: up to 3 a round
-                                                                  │ drafter    pocket-mtp.gguf
- model                                                            │ kind       mtp
- Hi!                                                              │
- 30.0 t/s · 61 tokens · 71 % accepted · first token 0.42 s        │ accepted   71 % of 51
-                                                                  │ pos 1  0.80 ████████████▊
-                                                                  │ pos 2  0.65 ██████████▍
-                                                                  │ pos 3  0.56 ████████▉
-                                                                  │ per round  2.44 tokens
-                                                                  │ now        30.0 t/s
-                                                                  │ plain      24.6 t/s
-                                                                  │ gain       ×1.22
-                                                                  │ draft 11% verify 86% other 3%
-                                                                  │
-                                                                  │ context    1.1k / 4.1k █▌
-                                                                  │ memory     23 MB
-                                                                  │
-────────────────────────────────────────────────────────────────────────────────────────────────────
+ you                                                                        │ speculation
+ Hello                                                                      │ draft on: up to 3 a round
+                                                                            │ drafter    pocket-mtp.gguf
+ model                                                                      │ kind       mtp
+ Hi!                                                                        │
+ 30.0 t/s · 61 tokens · 71 % accepted · first token 0.42 s                  │ accepted   71 % of 51
+                                                                            │ pos 1  0.80 ████████
+                                                                            │ pos 2  0.65 ██████▌
+                                                                            │ pos 3  0.56 █████▌
+                                                                            │ per round  2.44 tokens
+                                                                            │ guesses    2.0 a round lately
+                                                                            │
+                                                                            │ now        30.0 t/s
+                                                                            │ plain      24.6 t/s (measured)
+                                                                            │ gain       ×1.22
+                                                                            │ draft 11% verify 86% other 3%
+                                                                            │
+                                                                            │ context    1.1k / 4.1k █▌
+                                                                            │ memory     23 MB
+                                                                            │
+──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 › ask something, or /help
-○ 30.0 t/s  acc 71%  len 2.4  ×1.22 | ctx 26% | ? help",
+○ 30.0 t/s  draft 3  acc 71%  len 2.4  ×1.22 | ctx 26% | ? help",
     );
-    session.control('p');
+    session.keys("/panel\n");
     assert!(!session.screen().contains("speculation"));
 }
 
@@ -368,7 +145,7 @@ fn wide_screens_have_the_panel() {
 fn narrow_screens_have_it_as_an_overlay() {
     let mut session = Session::ready(50, 10);
     session.keys("日本語のテキストはとても幅が広いのです\n");
-    session.control('p');
+    session.keys("/panel\n");
     same(
         &session.screen(),
         "
@@ -401,7 +178,7 @@ A reply of some
 length, over lines.
 30.0 t/s · 61 token…
 › and
-○ 30.0 t/s  acc 71%",
+○ 30.0 t/s  draft 3",
     )
 }
 
@@ -438,7 +215,7 @@ fn reasoning_folds_to_a_line() {
  30.0 t/s · 61 tokens · 71 % accepted…
 ────────────────────────────────────────
 › ask something, or /help
-○ 30.0 t/s  acc 71%  ×1.22 | ctx 26%",
+○ 30.0 t/s  draft 3  ×1.22 | ctx 26%",
     );
     session.keys("and?\n");
     assert_eq!(session.messages(), [user("why?"), model("Because."), user("and?")], "without the reasoning");
@@ -818,8 +595,9 @@ fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         (1u16..=300, 1u16..=100).prop_map(|(columns, rows)| Step::Size(columns, rows)),
         (1u16..=30, 1u16..=12).prop_map(|(columns, rows)| Step::Size(columns, rows)),
-        (code, modifiers, any::<bool>())
-            .prop_map(|(code, modifiers, empty)| say(keys::message(KeyEvent::new(code, modifiers), empty))),
+        (code, modifiers, any::<bool>(), any::<bool>()).prop_map(|(code, modifiers, empty, prefix)| say(
+            keys::message(KeyEvent::new(code, modifiers), keys::Focus { empty, prefix })
+        )),
         text.prop_map(|text| say(Msg::Paste(text))),
         name.prop_map(|name| say(Msg::Paste(format!("/{name} ")))),
         (-500isize..500).prop_map(|lines| say(Msg::Scroll(lines))),
@@ -872,8 +650,8 @@ proptest! {
             session.draw();
             let size = session.terminal.size().unwrap();
             let cursor = session.terminal.get_cursor_position().unwrap();
-            let helping = matches!(session.state.overlay, Overlay::Help(_));
-            if session.state.ready.is_some() && !helping && size.width >= 10 && size.height >= 3 {
+            let covered = session.state.overlay.takes_letters();
+            if session.state.ready.is_some() && !covered && size.width >= 10 && size.height >= 3 {
                 prop_assert!(cursor.x < size.width && cursor.y < size.height);
             }
             for cell in session.terminal.backend().buffer().content() {

@@ -4,7 +4,7 @@ use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 
-use crate::tui::app::{Overlay, State};
+use crate::tui::app::State;
 use crate::tui::composer::Rows;
 use crate::tui::theme::Theme;
 
@@ -33,7 +33,7 @@ pub fn draw(state: &State, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
         }
         frame.render_widget(line, Rect { y, height: 1, ..area });
     }
-    if !matches!(state.overlay, Overlay::Help(_)) {
+    if !state.overlay.takes_letters() {
         let x = area.x + INDENT.saturating_add(u16::try_from(column).unwrap_or(u16::MAX)).min(area.width - 1);
         let y = area.y + u16::try_from(row - first).unwrap_or(0).min(area.height - 1);
         frame.set_cursor_position(Position { x, y });

@@ -2,10 +2,16 @@
 //! must come before (wrapping for the size at hand), and belongs to the run loop.
 
 pub mod composer;
+pub mod context;
 pub mod help;
+pub mod list;
 pub mod loading;
+pub mod options;
+pub mod pairs;
+pub mod palette;
 pub mod stats;
 pub mod status;
+pub mod tokens;
 pub mod transcript;
 
 use ratatui::Frame;
@@ -13,12 +19,12 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Clear;
 
-use crate::tui::app::{Overlay, State};
+use crate::tui::app::{Overlay, Stage, State};
 use crate::tui::text::{one_line, shorten, width};
 use crate::tui::theme::Theme;
 
 /// From this many columns on there is room for the panel at the side.
-const WIDE: u16 = 100;
+const WIDE: u16 = 110;
 /// The panel's width, its rule included.
 const PANEL: u16 = 34;
 /// Below this the screen says only that it is too small.
@@ -54,13 +60,18 @@ pub fn areas(state: &State, screen: Rect) -> Option<Areas> {
     if width < LEAST.0 || height < LEAST.1 {
         return None;
     }
-    let header = u16::from(height >= 10);
+    let inline = state.inline.as_ref();
+    let header = u16::from(height >= 10 && inline.is_none());
     let rule = u16::from(height >= 8);
     let most = (height / 3).clamp(1, 8);
     let wanted = composer::rows(state, width).rows.len();
     let input = u16::try_from(wanted).unwrap_or(most).clamp(1, most);
-    let body = height - header - rule - input - 1;
-    let side = has_side_panel(width) && state.side_panel && body >= 8;
+    let mut body = height - header - rule - input - 1;
+    let side = has_side_panel(width) && state.side_panel && body >= 8 && inline.is_none();
+    if let Some(inline) = inline.filter(|_| !state.tokens.shown) {
+        // The input follows what still grows.
+        body = body.min(u16::try_from(inline.live.visible().len()).unwrap_or(body));
+    }
     let text = if side { width - PANEL } else { width };
     Some(Areas {
         header: (header > 0).then(|| Rect::new(0, 0, width, 1)),
@@ -68,7 +79,7 @@ pub fn areas(state: &State, screen: Rect) -> Option<Areas> {
         side: side.then(|| Rect::new(text, header, PANEL, body)),
         rule: (rule > 0).then(|| Rect::new(0, header + body, width, 1)),
         composer: Rect::new(0, header + body + rule, width, input),
-        status: Rect::new(0, height - 1, width, 1),
+        status: Rect::new(0, header + body + rule + input, width, 1),
     })
 }
 
@@ -77,7 +88,13 @@ pub fn fit(state: &mut State, columns: u16, rows: u16) {
     state.columns = columns;
     if let Some(areas) = areas(state, Rect::new(0, 0, columns, rows)) {
         let inner = transcript::inner(areas.transcript);
-        state.transcript.fit(usize::from(inner.width), usize::from(inner.height));
+        let (columns, height) = (usize::from(inner.width), usize::from(inner.height));
+        match &mut state.inline {
+            Some(inline) => inline.fit(&state.transcript, columns, usize::from(rows)),
+            None => state.transcript.fit(columns, height),
+        }
+        let rows = tokens::rows(areas.transcript);
+        state.tokens.fit(&state.transcript, usize::from(rows.width), usize::from(rows.height));
     }
 }
 
@@ -88,36 +105,69 @@ pub fn draw(state: &State, theme: Theme, frame: &mut Frame<'_>) {
         frame.render_widget(Line::from("terminal too small"), screen);
         return;
     };
-    if state.ready.is_none() {
-        loading::draw(state, theme, frame, screen);
+    if state.stage() != Stage::Chatting {
+        match (state.stage(), &state.overlay) {
+            (_, Overlay::Help(top)) => help::draw(*top, theme, frame, screen),
+            (Stage::Choosing, _) => pairs::draw(state, theme, frame, screen),
+            _ => loading::draw(state, theme, frame, screen),
+        }
         return;
     }
     if let Some(area) = areas.header {
         header(state, theme, frame, area);
     }
-    transcript::draw(state, theme, frame, areas.transcript);
+    if state.tokens.shown {
+        tokens::draw(state, theme, frame, areas.transcript);
+    } else {
+        let shown = state.inline.as_ref().map_or(&state.transcript, |inline| &inline.live);
+        transcript::draw(shown, theme, frame.buffer_mut(), areas.transcript);
+    }
     if let Some(area) = areas.side {
-        stats::draw(state, theme, frame, area);
+        stats::draw(state, theme, 0, frame, area);
     }
     if let Some(area) = areas.rule {
         rule(state, theme, frame, area);
     }
     status::draw(state, theme, frame, areas.status, areas.rule.is_none());
     composer::draw(state, theme, frame, areas.composer);
-    match state.overlay {
+    overlay(state, theme, frame, &areas, screen);
+}
+
+/// What lies over the transcript, or over everything but the status line.
+fn overlay(state: &State, theme: Theme, frame: &mut Frame<'_>, areas: &Areas, screen: Rect) {
+    let whole = Rect { height: screen.height - 1, ..screen };
+    match &state.overlay {
         Overlay::None => {}
-        Overlay::Panel if areas.side.is_some() => {}
-        Overlay::Panel => {
+        Overlay::Panel(_) if areas.side.is_some() => {}
+        Overlay::Panel(top) => {
             let area = areas.transcript;
             let columns = PANEL.min(area.width);
             let area = Rect { x: area.width - columns, width: columns, ..area };
             uncover(frame, area);
-            stats::draw(state, theme, frame, area);
+            stats::draw(state, theme, *top, frame, area);
         }
         Overlay::Help(top) => {
-            let area = Rect { height: screen.height - 1, ..screen };
+            uncover(frame, whole);
+            help::draw(*top, theme, frame, whole);
+        }
+        Overlay::Palette(open) => {
+            uncover(frame, whole);
+            palette::draw(open, theme, frame, whole);
+        }
+        Overlay::Options(open) => {
+            uncover(frame, whole);
+            options::draw(state, open, theme, frame, whole);
+        }
+        Overlay::Models => {
+            uncover(frame, whole);
+            pairs::draw(state, theme, frame, whole);
+        }
+        Overlay::Context(open) => {
+            // The lower part is enough: what was said stays in view.
+            let height = whole.height.min(10);
+            let area = Rect { y: whole.bottom() - height, height, ..whole };
             uncover(frame, area);
-            help::draw(top, theme, frame, area);
+            context::draw(state, *open, theme, frame, area);
         }
     }
 }
@@ -176,15 +226,4 @@ pub fn below(state: &State) -> String {
         (below, 0) => format!("↓ {below} line{}", plural(below)),
         (_, new) => format!("↓ {new} new line{}", plural(new)),
     }
-}
-
-/// A bar of `columns` for a share from 0 to 1, in eighths of a column.
-#[must_use]
-pub fn bar(share: f64, columns: usize) -> String {
-    const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
-    let share = if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 };
-    // Both factors are small: the product fits by far.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
-    let eighths = (share * (columns * 8) as f64).round() as usize;
-    format!("{}{}", "█".repeat(eighths / 8), EIGHTHS[eighths % 8])
 }

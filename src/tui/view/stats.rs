@@ -1,18 +1,23 @@
-//! The numbers: as lines, for the panel and for `/stats`, and in words, for `/why`. Definitions: docs/NUMBERS.md.
+//! The numbers of speculation: at the side of a wide screen, over the transcript of a narrow one, and as text for
+//! `/stats`. Definitions: docs/NUMBERS.md.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use crate::event::Activity;
 use crate::tui::app::State;
-use crate::tui::engine::speculation_line;
-use crate::tui::text::{one_line, shorten, wrap};
+use crate::tui::figures::{bar, bytes, count};
+use crate::tui::history::{Point, sparkline};
+use crate::tui::text::{one_line, shorten, width, wrap};
 use crate::tui::theme::Theme;
-use crate::tui::view::bar;
+use crate::tui::{context, speculate};
 
 /// Positions of a draft that are listed; further ones are hardly ever reached.
 const POSITIONS: usize = 8;
+/// Points of a sparkline at most: two minutes at a few points a second.
+const POINTS: usize = 24;
+/// The panel never has more lines than this, so that scrolling has an end.
+pub const MOST_LINES: usize = 60;
 
 /// What a line of the panel is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +33,7 @@ pub enum Kind {
 pub fn lines(state: &State, columns: usize) -> Vec<(Kind, String)> {
     let mut out = Vec::new();
     let mut wrapped = Vec::new();
-    wrap(&speculation_line(&state.speculation), columns, &mut wrapped);
+    wrap(&speculate::line(&state.speculation), columns, &mut wrapped);
     // A long reason is told in full by /why.
     out.extend(wrapped.into_iter().take(3).map(|line| (Kind::State, line)));
     let mut figure = |text: String| out.push((Kind::Figure, shorten(&text, columns)));
@@ -36,87 +41,100 @@ pub fn lines(state: &State, columns: usize) -> Vec<(Kind, String)> {
         figure(format!("drafter    {}", drafter(state).unwrap_or_else(|| "none".to_string())));
         figure(format!("kind       {}", ready.draft_kind));
     }
-    let counters = &state.counters;
     figure(String::new());
+    acceptance(state, columns, &mut figure);
+    figure(String::new());
+    speed(state, columns, &mut figure);
+    figure(String::new());
+    memory(state, &mut figure);
+    out
+}
+
+/// What is accepted: in all, by place of the draft, and how long rounds are by it.
+fn acceptance(state: &State, columns: usize, figure: &mut impl FnMut(String)) {
+    let counters = &state.counters;
+    let spark = |value: fn(&Point) -> Option<f64>, room: usize| trend(state, room, Some(1.0), value);
     match counters.accepted_share() {
-        Some(share) => figure(format!("accepted   {:.0} % of {}", share * 100.0, counters.tested)),
+        Some(share) => {
+            let text = format!("accepted   {:.0} % of {}", share * 100.0, counters.tested);
+            let room = columns.saturating_sub(width(&text) + 2);
+            figure(format!("{text}  {}", spark(Point::accepted, room)).trim_end().to_owned());
+        }
         None => figure("accepted   …".to_string()),
     }
     let positions = counters.tested_by_position.iter().zip(&counters.accepted_by_position);
+    // Half of what is left for the bar, half for how it went.
+    let room = columns.saturating_sub(12);
+    let (gauge, line) = (room.div_ceil(2).min(16), (room / 2).min(POINTS));
     for (place, (tested, accepted)) in positions.enumerate().take(POSITIONS) {
         if *tested > 0 {
             let share = f64::from(*accepted) / f64::from(*tested);
-            let gauge = bar(share, columns.saturating_sub(11).min(16));
-            figure(format!("pos {}  {share:.2} {gauge}", place + 1));
+            let bar = bar(share, gauge);
+            let pad = " ".repeat(gauge.saturating_sub(width(&bar)) + 1);
+            let went = trend(state, line, Some(1.0), |point| point.accepted_at(place));
+            figure(format!("pos {}  {share:.2} {bar}{pad}{went}", place + 1).trim_end().to_owned());
         }
     }
     match counters.length_per_round() {
         Some(length) => figure(format!("per round  {length:.2} tokens")),
         None => figure("per round  …".to_string()),
     }
+    if let Some(guesses) = state.history.lately().guesses() {
+        figure(format!("guesses    {guesses:.1} a round lately"));
+    }
+}
+
+/// How fast it is, what it would be without guesses, and where the time goes.
+fn speed(state: &State, columns: usize, figure: &mut impl FnMut(String)) {
+    let counters = &state.counters;
     match rate(state) {
-        Some(rate) => figure(format!("now        {rate:.1} t/s")),
+        Some(rate) => {
+            let text = format!("now        {rate:.1} t/s");
+            let room = columns.saturating_sub(width(&text) + 2);
+            figure(format!("{text}  {}", trend(state, room, None, Point::speed)).trim_end().to_owned());
+        }
         None => figure("now        …".to_string()),
     }
-    if let Some(plain) = counters.plain_per_second {
-        figure(format!("plain      {plain:.1} t/s"));
+    match counters.plain_per_second {
+        Some(plain) => figure(format!("plain      {plain:.1} t/s (measured)")),
+        None => figure("plain      …".to_string()),
     }
-    if let Some(gain) = counters.gain {
-        figure(format!("gain       ×{gain:.2}"));
+    match counters.gain {
+        Some(gain) => figure(format!("gain       ×{gain:.2}")),
+        None => figure("gain       …".to_string()),
     }
     if let Some((draft, verify, other)) = time_shares(state) {
         figure(format!("draft {draft:.0}% verify {verify:.0}% other {other:.0}%"));
     }
-    figure(String::new());
-    if let Some(ready) = &state.ready {
-        let share = f64::from(counters.context_used) / f64::from(ready.context_size.max(1));
-        let gauge = bar(share, 6);
-        figure(format!(
-            "context    {} / {} {gauge}",
-            short(counters.context_used),
-            short(ready.context_size)
-        ));
-        figure(format!("memory     {}", bytes(ready.memory_bytes)));
-    }
-    out
 }
 
-/// Why it speculates or does not, in two sentences.
-#[must_use]
-pub fn why(state: &State) -> String {
-    let pairing = state.ready.as_ref().map(|ready| one_line(&ready.pairing)).unwrap_or_default();
-    let pairing = if pairing.ends_with(['.', '!', '?']) || pairing.is_empty() {
-        pairing
-    } else {
-        format!("{pairing}.")
-    };
-    let speculation = &state.speculation;
-    if speculation.is_on() {
-        let drafter = drafter(state).unwrap_or_else(|| "the drafter".to_string());
-        let so_far = match state.counters.length_per_round() {
-            Some(length) => format!(", {length:.2} tokens a round in the last reply"),
-            None => String::new(),
-        };
-        let reason = speculation.reason.as_deref().map(|r| format!(" ({})", one_line(r))).unwrap_or_default();
-        return format!(
-            "Speculation is on{reason}: {drafter} guesses up to {} tokens and the target checks them in one pass{so_far}. {pairing}",
-            speculation.length
-        );
+/// How full the context is, and the memory it all takes.
+fn memory(state: &State, figure: &mut impl FnMut(String)) {
+    let Some(ready) = &state.ready else { return };
+    let gauge = bar(context::share(state), 6);
+    let used = count(state.counters.context_used);
+    figure(format!("context    {used} / {} {gauge}", count(ready.context_size)));
+    if state.room.left_out > 0 {
+        figure(format!("left out   {} oldest turns", state.room.left_out));
     }
-    let reason = speculation.reason.as_deref().map_or_else(|| "it was turned off".to_string(), one_line);
-    let reason = reason.trim_end_matches('.').to_string();
-    let has_drafter = state.ready.as_ref().is_some_and(|ready| ready.draft_kind != "none");
-    if speculation.activity == Activity::Parked {
-        return format!(
-            "Speculation is parked: it was measured to be no faster here ({reason}). It is tried again now and then; /draft on forces it."
-        );
+    figure(format!("memory     {}", bytes(ready.memory_bytes)));
+}
+
+/// How a value went over the last rounds; its highest is a full bar where none is given.
+fn trend(state: &State, room: usize, full: Option<f64>, value: impl Fn(&Point) -> Option<f64>) -> String {
+    let room = room.min(POINTS);
+    let values: Vec<Option<f64>> = state.history.last(room).map(value).collect();
+    // One point is no history.
+    if values.len() < 2 || room < 3 {
+        return String::new();
     }
-    let next = if has_drafter { "/draft auto turns it on.".to_string() } else { pairing };
-    format!("Speculation is off: {reason}. {next}")
+    let full = full.unwrap_or_else(|| values.iter().flatten().copied().fold(0.0, f64::max));
+    sparkline(values.into_iter(), full)
 }
 
 /// The drafter's name, where there is one.
-fn drafter(state: &State) -> Option<String> {
+#[must_use]
+pub fn drafter(state: &State) -> Option<String> {
     let ready = state.ready.as_ref()?;
     match &ready.drafter {
         Some(file) => Some(one_line(&file.file_name().unwrap_or(file.as_os_str()).to_string_lossy())),
@@ -143,25 +161,8 @@ fn time_shares(state: &State) -> Option<(f64, f64, f64)> {
     Some((draft * 100.0, verify * 100.0, ((1.0 - draft - verify) * 100.0).max(0.0)))
 }
 
-/// A count of tokens, short: `412`, `4.1k`, `128k`.
-fn short(count: u32) -> String {
-    match count {
-        0..1000 => count.to_string(),
-        1000..10_000 => format!("{:.1}k", f64::from(count) / 1000.0),
-        _ => format!("{:.0}k", f64::from(count) / 1000.0),
-    }
-}
-
-/// Bytes, decimal as drives and download pages count them.
-fn bytes(count: u64) -> String {
-    // A display figure of three digits: the lost bits are far below it.
-    #[expect(clippy::cast_precision_loss)]
-    let count = count as f64;
-    if count >= 1e9 { format!("{:.1} GB", count / 1e9) } else { format!("{:.0} MB", count / 1e6) }
-}
-
-/// Draws the panel: a rule at its left, a title, the lines.
-pub fn draw(state: &State, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
+/// Draws the panel from line `top` on: a rule at its left, a title, the lines.
+pub fn draw(state: &State, theme: Theme, top: usize, frame: &mut Frame<'_>, area: Rect) {
     let columns = usize::from(area.width).saturating_sub(3);
     let mut content = vec![Line::from(Span::styled("speculation", theme.title()))];
     content.extend(lines(state, columns).into_iter().map(|(kind, text)| match kind {
@@ -171,7 +172,8 @@ pub fn draw(state: &State, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
         )),
         Kind::Figure => Line::from(text),
     }));
-    let mut content = content.into_iter();
+    let last = content.len().saturating_sub(usize::from(area.height));
+    let mut content = content.into_iter().skip(top.min(last));
     for y in area.top()..area.bottom() {
         let mut line = Line::from(Span::styled("│ ", theme.quiet()));
         line.spans.extend(content.next().unwrap_or_default().spans);

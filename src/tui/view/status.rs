@@ -5,10 +5,11 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use crate::tui::app::State;
-use crate::tui::engine::speculation_line;
+use crate::tui::speculate;
 use crate::tui::text::{shorten, width};
 use crate::tui::theme::Theme;
 use crate::tui::view::{below, stats};
+use crate::tui::{context, keys};
 
 /// A piece of the line, and how soon it is given up where columns are scarce: the highest goes first.
 type Piece = (String, u8);
@@ -20,8 +21,27 @@ const REASON: (usize, usize) = (70, 34);
 /// what is below the view.
 pub fn draw(state: &State, theme: Theme, frame: &mut Frame<'_>, area: Rect, tell_below: bool) {
     let columns = usize::from(area.width);
+    if state.prefix {
+        let keys: Vec<String> = keys::PREFIXED
+            .iter()
+            .filter(|binding| !binding.shown.is_empty())
+            .map(|binding| format!("{} {}", binding.shown.trim_start_matches("Ctrl+X "), binding.does))
+            .collect();
+        let line = Span::styled(shorten(&format!("Ctrl+X: {}", keys.join(" · ")), columns), theme.title());
+        frame.render_widget(Line::from(line), area);
+        return;
+    }
     if let Some((notice, _)) = &state.notice {
-        let line = Line::from(Span::styled(shorten(&format!("! {notice}"), columns), theme.alert()));
+        // How speculation stands stays on the screen where there is room for both.
+        let stands = if state.speculation.is_on() {
+            speculate::short(&state.speculation)
+        } else {
+            speculate::line(&state.speculation)
+        };
+        let notice = shorten(&format!("! {notice}"), columns);
+        let both = width(&notice) + width(&stands) + 3 <= columns;
+        let stands = if both { format!(" | {stands}") } else { String::new() };
+        let line = Line::from(vec![Span::styled(notice, theme.alert()), Span::raw(stands)]);
         frame.render_widget(line, area);
         return;
     }
@@ -48,35 +68,40 @@ fn groups(state: &State, reason: usize, below: &str) -> Vec<Vec<Piece>> {
         (None, None) if state.running.is_some() => now.push((format!("{mark} …"), 0)),
         (None, None) => now.push((format!("{mark} ready"), 0)),
     }
+    if let Some(summary) = &state.room.writing {
+        let plural = if summary.plan.turns == 1 { "" } else { "s" };
+        now.push((format!("summarising {} turn{plural}", summary.plan.turns), 1));
+    }
     if state.speculation.is_on() {
-        if counters.rounds == 0 {
-            now.push((format!("draft {}", state.speculation.length), 2));
-        }
+        // What was asked for stays on the screen longest: the numbers mean nothing without it.
+        now.push((speculate::short(&state.speculation), 1));
         if let Some(share) = counters.accepted_share() {
-            now.push((format!("acc {:.0}%", share * 100.0), 2));
+            now.push((format!("acc {:.0}%", share * 100.0), 4));
         }
         if let Some(length) = counters.length_per_round() {
-            now.push((format!("len {length:.1}"), 4));
+            now.push((format!("len {length:.1}"), 5));
         }
         if let Some(gain) = counters.gain {
-            now.push((format!("×{gain:.2}"), 3));
+            now.push((format!("×{gain:.2}"), 2));
         }
     } else {
-        now.push((shorten(&speculation_line(&state.speculation), reason), 2));
+        now.push((shorten(&speculate::line(&state.speculation), reason), 1));
     }
     let mut middle = Vec::new();
-    if let Some(ready) = &state.ready {
-        let share = f64::from(counters.context_used) / f64::from(ready.context_size.max(1));
-        middle.push((format!("ctx {:.0}%", share * 100.0), 3));
+    if state.ready.is_some() {
+        let share = context::share(state);
+        // Nearly full is more important than how fast it goes.
+        let (mark, rank) = if share >= context::WARN { ("!", 1) } else { ("", 3) };
+        middle.push((format!("ctx {:.0}%{mark}", share * 100.0), rank));
     }
     if !below.is_empty() {
-        middle.push((below.to_string(), 5));
+        middle.push((below.to_string(), 6));
     }
     let mut keys = Vec::new();
     if state.running.is_some() {
-        keys.push(("Esc stop".to_string(), 6));
+        keys.push(("Esc stop".to_string(), 7));
     }
-    keys.push(("? help".to_string(), 7));
+    keys.push(("? help".to_string(), 8));
     vec![now, middle, keys]
 }
 
@@ -90,7 +115,8 @@ fn compose(mut groups: Vec<Vec<Piece>>, columns: usize) -> String {
             .collect::<Vec<_>>()
             .join(" | ");
         let last = groups.iter().flatten().map(|(_, rank)| *rank).max().unwrap_or(0);
-        if width(&text) <= columns || last == 0 {
+        // What is left is needed, if only its beginning.
+        if width(&text) <= columns || last <= 1 {
             return shorten(&text, columns);
         }
         for group in &mut groups {

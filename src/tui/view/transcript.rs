@@ -1,11 +1,12 @@
 //! The conversation.
 
-use ratatui::Frame;
+use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
+use ratatui::widgets::Widget;
 
-use crate::tui::app::State;
 use crate::tui::theme::Theme;
+use crate::tui::transcript::Transcript;
 
 /// The area less its margins, which are there only where columns are not scarce.
 #[must_use]
@@ -15,10 +16,10 @@ pub fn inner(area: Rect) -> Rect {
 }
 
 /// Draws the lines in view, from the top; a short conversation begins at the top of the screen.
-pub fn draw(state: &State, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
+pub fn draw(transcript: &Transcript, theme: Theme, buffer: &mut Buffer, area: Rect) {
     let area = inner(area);
-    for (y, (tone, text)) in (area.top()..area.bottom()).zip(state.transcript.visible()) {
+    for (y, (tone, text)) in (area.top()..area.bottom()).zip(transcript.visible()) {
         let line = Line::from(Span::styled(text, theme.tone(tone)));
-        frame.render_widget(line, Rect { y, height: 1, ..area });
+        line.render(Rect { y, height: 1, ..area }, buffer);
     }
 }

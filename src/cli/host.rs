@@ -1,0 +1,150 @@
+//! The program around the terminal UI: it owns the engine, opens another pair when asked to, and looks for pairs. What
+//! takes time is done on threads of its own; the UI hears of the outcome.
+
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use super::args::Shared;
+use super::machine::Machine;
+use super::settings::{Settings, check_log, resolve};
+use super::{pairs, preferences};
+use crate::engine::Engine;
+use crate::error::{Kind, Problem};
+use crate::event::Failure;
+use crate::tui::host::{Connection, Host, MemoryLine, News, Opening, Wanted};
+use crate::tui::preferences::Preferences;
+
+/// The engine that runs, and what opens it next time nothing is named.
+type Open = Arc<Mutex<Option<(Engine, PathBuf)>>>;
+
+/// The host of a chat.
+pub struct ChatHost {
+    shared: Shared,
+    machine: Machine,
+    open: Open,
+    /// Opens a pair: at most one at a time is of use, so that the next waits for it.
+    opener: Option<JoinHandle<()>>,
+    sender: Sender<News>,
+    news: Receiver<News>,
+}
+
+impl ChatHost {
+    /// A host without an engine.
+    #[must_use]
+    pub fn new(shared: &Shared, machine: &Machine) -> ChatHost {
+        let (sender, news) = channel();
+        ChatHost {
+            shared: shared.clone(),
+            machine: machine.clone(),
+            open: Open::default(),
+            opener: None,
+            sender,
+            news,
+        }
+    }
+
+    /// Starts an engine with settings that are resolved already.
+    ///
+    /// # Errors
+    /// Where it cannot be started.
+    pub fn start(&mut self, settings: Settings, wanted: Wanted) -> Result<(), Problem> {
+        let news = start(&self.open, settings, wanted, &self.machine)?;
+        let _ = self.sender.send(news);
+        Ok(())
+    }
+
+    /// Ends everything; what was open last opens again next time.
+    #[must_use]
+    pub fn close(mut self) -> Option<PathBuf> {
+        if let Some(opener) = self.opener.take() {
+            let _ = opener.join();
+        }
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).take();
+        open.map(|(engine, remembered_as)| {
+            drop(engine);
+            remembered_as
+        })
+    }
+}
+
+impl Host for ChatHost {
+    fn open(&mut self, wanted: &Wanted) {
+        let mut shared = self.shared.clone();
+        // The model of the command line has had its turn; its drafter need not fit another model.
+        shared.model.model = None;
+        shared.model.drafter = wanted.drafter.clone().unwrap_or_else(|| "auto".to_owned());
+        let (open, sender, before) = (Arc::clone(&self.open), self.sender.clone(), self.opener.take());
+        let wanted = wanted.clone();
+        let spawned = thread::Builder::new().name("opener".to_owned()).spawn(move || {
+            if let Some(before) = before {
+                let _ = before.join();
+            }
+            // First the memory of what was open, then the look at what is free.
+            drop(open.lock().unwrap_or_else(PoisonError::into_inner).take());
+            let machine = Machine::look();
+            let opened = resolve(Some(&wanted.model), &shared, &machine)
+                .and_then(|settings| start(&open, settings, wanted, &machine));
+            let _ = sender.send(opened.unwrap_or_else(|problem| News::Refused(failure(problem))));
+        });
+        match spawned {
+            Ok(opener) => self.opener = Some(opener),
+            Err(error) => {
+                let problem = Problem::new(Kind::Fault, format!("starting a thread failed: {error}"), "");
+                let _ = self.sender.send(News::Refused(failure(problem)));
+            }
+        }
+    }
+
+    fn find_pairs(&mut self) {
+        let (shared, sender) = (self.shared.clone(), self.sender.clone());
+        let _ = thread::Builder::new().name("pairs".to_owned()).spawn(move || {
+            let _ = sender.send(News::Pairs(pairs::find(&shared, &Machine::look())));
+        });
+    }
+
+    fn keep(&mut self, preferences: &Preferences) -> Result<(), String> {
+        preferences::store(preferences)
+    }
+
+    fn news(&mut self) -> Option<News> {
+        self.news.try_recv().ok()
+    }
+}
+
+fn failure(problem: Problem) -> Failure {
+    let Problem { code, message, help } = problem;
+    Failure { message, help, code, fatal: true, too_long: None }
+}
+
+/// Starts the engine and keeps it; what the UI is told of it.
+fn start(open: &Open, mut settings: Settings, wanted: Wanted, machine: &Machine) -> Result<News, Problem> {
+    settings.engine.keeps_ways_back = true;
+    if let Some(log) = &settings.engine.log {
+        check_log(log)?;
+    }
+    let opening = Opening {
+        wanted,
+        title: settings.engine.model_name.clone(),
+        sampling: settings.sampling.clone(),
+        speculation: settings.engine.speculation,
+        memory: memory(&settings),
+        available: machine.available_bytes,
+    };
+    let remembered_as = settings.remembered_as.clone();
+    let mut engine = Engine::start(settings.engine);
+    let ended = || Problem::new(Kind::Fault, "the engine could not be started", "");
+    let events = engine.take_events().ok_or_else(ended)?;
+    let canceller = engine.canceller();
+    let connection =
+        Connection { commands: engine.commands(), events, cancel: Box::new(move || canceller.cancel()) };
+    *open.lock().unwrap_or_else(PoisonError::into_inner) = Some((engine, remembered_as));
+    Ok(News::Opened(Box::new(opening), connection))
+}
+
+fn memory(settings: &Settings) -> Vec<MemoryLine> {
+    let line =
+        |item: &crate::models::MemoryItem| MemoryLine { what: item.what.to_owned(), bytes: item.bytes };
+    settings.memory.items.iter().map(line).collect()
+}

@@ -1,0 +1,98 @@
+//! The inline mode: finished turns are printed above the view and belong to the terminal's scrollback from then on; the
+//! view itself holds only what still grows, the input and the status line.
+
+use crate::tui::entry::{Entry, ReplyEntry};
+use crate::tui::transcript::Transcript;
+
+/// Rows of the view, on a screen that has as many.
+pub const ROWS: u16 = 12;
+/// Rows of one entry that are printed at most: more than any reply has.
+pub const LONGEST: usize = 20_000;
+
+/// What of the conversation is printed, and what grows.
+#[derive(Debug, Default)]
+pub struct Inline {
+    /// What still grows: nothing, or the running reply.
+    pub live: Transcript,
+    printed: usize,
+}
+
+impl Inline {
+    /// Entries were removed: what comes in their place is not printed yet.
+    pub fn limit(&mut self, entries: usize) {
+        self.printed = self.printed.min(entries);
+    }
+
+    /// The entries that are finished and were not printed before, in order.
+    pub fn finished(&mut self, transcript: &Transcript) -> Vec<Entry> {
+        let grows = |entry: &&Entry| matches!(entry, Entry::Reply(ReplyEntry { running: true, .. }));
+        let finished: Vec<Entry> =
+            transcript.entries().skip(self.printed).take_while(|entry| !grows(entry)).cloned().collect();
+        self.printed += finished.len();
+        if !finished.is_empty() {
+            self.live.clear();
+        }
+        finished
+    }
+
+    /// Lays out what still grows.
+    pub fn fit(&mut self, transcript: &Transcript, columns: usize, rows: usize) {
+        let waiting: Vec<&Entry> = transcript.entries().skip(self.printed).collect();
+        if self.live.entries().count() > waiting.len() {
+            self.live.clear();
+        }
+        let shown = self.live.entries().count();
+        for (index, entry) in waiting.into_iter().enumerate() {
+            if index >= shown {
+                self.live.push(entry.clone());
+            } else if let (Some(shown), Entry::Reply(reply)) = (self.live.reply_mut(index), entry) {
+                grow(&mut shown.answer, &reply.answer);
+                grow(&mut shown.reasoning, &reply.reasoning);
+                shown.reasoning_tokens = reply.reasoning_tokens;
+                (shown.running, shown.footer) = (reply.running, reply.footer.clone());
+            }
+        }
+        self.live.thoughts_open = transcript.thoughts_open;
+        self.live.fit(columns, rows);
+    }
+}
+
+fn grow(shown: &mut String, text: &str) {
+    match text.strip_prefix(shown.as_str()) {
+        Some(more) => shown.push_str(more),
+        None => text.clone_into(shown),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply(answer: &str, running: bool) -> Entry {
+        Entry::Reply(ReplyEntry { answer: answer.to_owned(), running, ..ReplyEntry::default() })
+    }
+
+    #[test]
+    fn each_finished_entry_is_printed_once_and_what_grows_is_not() {
+        let (mut inline, mut transcript) = (Inline::default(), Transcript::default());
+        transcript.push(Entry::User("one".into()));
+        let index = transcript.push(reply("a", true));
+        assert_eq!(inline.finished(&transcript).len(), 1);
+        assert_eq!(inline.finished(&transcript).len(), 0);
+        inline.fit(&transcript, 20, 5);
+        transcript.reply_mut(index).unwrap().answer.push_str("bc");
+        inline.fit(&transcript, 20, 5);
+        assert_eq!(inline.live.entries().count(), 1);
+        assert_eq!(inline.live.reply_mut(0).unwrap().answer, "abc");
+        transcript.reply_mut(index).unwrap().running = false;
+        assert_eq!(inline.finished(&transcript).len(), 1);
+        inline.fit(&transcript, 20, 5);
+        assert_eq!(inline.live.entries().count(), 0);
+        // Taken back and asked again: the new turn is printed as well.
+        transcript.undo();
+        inline.limit(transcript.entries().count());
+        transcript.push(Entry::User("two".into()));
+        transcript.push(reply("x", true));
+        assert_eq!(inline.finished(&transcript).len(), 1);
+    }
+}
