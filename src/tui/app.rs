@@ -236,7 +236,7 @@ impl State {
     /// Sends what is in `text` as the person's turn.
     pub fn ask(&mut self, text: String) -> Vec<Effect> {
         self.attempt = 0;
-        self.limit_printed();
+        self.entries_removed();
         self.transcript.push(Entry::User(text));
         self.generate()
     }
@@ -248,7 +248,7 @@ impl State {
             return Vec::new();
         };
         self.attempt += 1;
-        self.limit_printed();
+        self.entries_removed();
         self.transcript.push(Entry::User(text));
         if self.start.sampling.temperature <= 0.0 {
             self.notify("temperature is 0: the reply will be the same (/set temp 1)");
@@ -290,7 +290,8 @@ impl State {
     }
 
     /// Entries may have been removed, and others take their place.
-    pub(super) fn limit_printed(&mut self) {
+    pub(super) fn entries_removed(&mut self) {
+        self.tokens.forget();
         if let Some(inline) = &mut self.inline {
             inline.limit(self.transcript.entries().count());
         }

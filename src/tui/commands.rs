@@ -147,8 +147,7 @@ fn help(state: &mut State, _: &str) -> Outcome {
 fn new(state: &mut State, _: &str) -> Outcome {
     idle(state)?;
     state.transcript.clear();
-    state.limit_printed();
-    state.tokens.forget();
+    state.entries_removed();
     context::forget(state);
     state.counters = crate::event::Counters::default();
     state.note("a new conversation");
@@ -163,7 +162,7 @@ fn again(state: &mut State, _: &str) -> Outcome {
 fn undo(state: &mut State, _: &str) -> Outcome {
     idle(state)?;
     let text = state.transcript.undo().ok_or("nothing to take back")?;
-    state.limit_printed();
+    state.entries_removed();
     state.composer.set(&text);
     state.notify("taken back: edit it and send it again");
     Ok(Vec::new())

@@ -199,7 +199,7 @@ pub(super) fn choose(state: &mut State, choice: Choice, too_long: Option<TooLong
             if std::mem::take(&mut state.room.waiting)
                 && let Some(text) = state.transcript.undo()
             {
-                state.limit_printed();
+                state.entries_removed();
                 state.composer.set(&text);
                 state.note("nothing was left out; your question is back in the input");
             }
@@ -227,7 +227,7 @@ fn waiting(state: &mut State) -> Option<String> {
 
 /// Tells what is left out, and asks the question that waited.
 fn left_out(state: &mut State, plan: Plan, how: &str, waiting: Option<String>) -> Vec<Effect> {
-    state.limit_printed();
+    state.entries_removed();
     let turns = if plan.turns == 1 { "turn is".to_owned() } else { format!("{} turns are", plan.turns) };
     state.note(format!(
         "the oldest {turns} not sent to the model any more (about {} tokens){how}; they stay on the screen",
@@ -275,7 +275,7 @@ pub(super) fn summarised(state: &mut State, summary: Summary, whole: bool) -> Ve
         return Vec::new();
     }
     let waiting = waiting(state);
-    state.limit_printed();
+    state.entries_removed();
     state.room.left_out += summary.plan.turns;
     state.note(format!("in short, of what was said before:\n{text}"));
     state.room.summary = Some(text.to_owned());

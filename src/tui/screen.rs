@@ -37,15 +37,26 @@ impl Write for Page {
 pub struct Screen {
     inner: CrosstermBackend<Page>,
     cursor: Position,
-    /// The terminal is asked: at the start, and after it was resized.
-    pub ask: bool,
+    /// Whether the terminal is asked.
+    pub ask: Ask,
+}
+
+/// Whether the terminal is asked where its cursor is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// It is not: what was said last is believed.
+    No,
+    /// After it was resized. Where it does not answer, what was said last is the best there is.
+    Try,
+    /// At the start, where nothing was said yet.
+    Must,
 }
 
 impl Screen {
     /// One that writes on this page.
     #[must_use]
     pub fn new(page: Page) -> Screen {
-        Screen { inner: CrosstermBackend::new(page), cursor: Position::ORIGIN, ask: false }
+        Screen { inner: CrosstermBackend::new(page), cursor: Position::ORIGIN, ask: Ask::No }
     }
 }
 
@@ -72,8 +83,10 @@ impl Backend for Screen {
     }
 
     fn get_cursor_position(&mut self) -> io::Result<Position> {
-        if self.ask {
-            self.cursor = self.inner.get_cursor_position()?;
+        match self.ask {
+            Ask::No => {}
+            Ask::Try => self.cursor = self.inner.get_cursor_position().unwrap_or(self.cursor),
+            Ask::Must => self.cursor = self.inner.get_cursor_position()?,
         }
         Ok(self.cursor)
     }

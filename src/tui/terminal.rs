@@ -23,7 +23,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::{Frame, Terminal, TerminalOptions, Viewport};
 
-use crate::tui::screen::{Page, Screen};
+use crate::tui::screen::{Ask, Page, Screen};
 use crate::tui::writer::Writer;
 
 /// The wheel sends arrow keys on the alternate screen; the mouse itself stays the terminal's, so that
@@ -95,9 +95,9 @@ impl Guard {
     /// Where the terminal is gone.
     pub fn size(&mut self) -> io::Result<(u16, u16)> {
         // An inline view asks where its cursor has got to: only the terminal knows after a resize.
-        self.screen.backend_mut().ask = true;
+        self.screen.backend_mut().ask = Ask::Try;
         let resized = self.screen.autoresize();
-        self.screen.backend_mut().ask = false;
+        self.screen.backend_mut().ask = Ask::No;
         resized?;
         let area = self.screen.get_frame().area();
         Ok((area.width, area.height))
@@ -231,9 +231,9 @@ impl Drop for Guard {
 fn open(viewport: &Viewport) -> io::Result<(Terminal<Screen>, Page, Writer)> {
     let page = Page::default();
     let mut screen = Screen::new(page.clone());
-    screen.ask = true;
+    screen.ask = Ask::Must;
     let mut screen = Terminal::with_options(screen, TerminalOptions { viewport: viewport.clone() })?;
-    screen.backend_mut().ask = false;
+    screen.backend_mut().ask = Ask::No;
     let writer = Writer::start(output()?)?;
     if let Ok(mut current) = WRITER.lock() {
         *current = Some(writer.clone());

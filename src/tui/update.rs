@@ -78,6 +78,10 @@ fn edit(state: &mut State, key: KeyEvent) -> Vec<Effect> {
 /// The wheel moves what is open, else the conversation.
 fn wheel(state: &mut State, lines: isize) {
     let action = if lines < 0 { Action::LineUp } else { Action::LineDown };
+    if state.stage() == Stage::Choosing && state.overlay == Overlay::None {
+        let _ = pairs::act(state, action);
+        return;
+    }
     if overlay::act(state, action).is_none() {
         return scroll(state, lines);
     }

@@ -149,6 +149,16 @@ impl Run {
         status
     }
 
+    /// Waits for a text that it may have written with its last breath.
+    #[track_caller]
+    pub fn shows(&self, text: &str) {
+        let until = Instant::now() + PATIENCE;
+        while !self.contents().contains(text) {
+            assert!(Instant::now() < until, "no {text}:\n{}", self.contents());
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Everything it has written, once it has ended and the terminal is as it was before.
     #[track_caller]
     pub fn all_written(mut run: Run) -> Vec<u8> {

@@ -201,3 +201,16 @@ fn the_inline_mode_leaves_the_transcript_in_the_scrollback() {
         terminal.screen().contents()
     );
 }
+
+#[test]
+fn a_model_that_cannot_be_loaded_gives_the_terminal_back_and_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = std::fs::read(crate::drive::target_file()).unwrap();
+    let cut = folder.path().join("cut.gguf");
+    std::fs::write(&cut, &whole[..whole.len() / 2]).unwrap();
+    let mut run = Run::of(100, 24, |command| command.args(["chat", cut.to_str().unwrap()]));
+    let status = run.ended();
+    run.restored();
+    assert_eq!(status.exit_code(), 3);
+    run.shows("cut.gguf");
+}

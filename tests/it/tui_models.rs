@@ -52,6 +52,21 @@ fn without_a_model_one_is_chosen_first() {
 }
 
 #[test]
+fn where_there_is_but_one_pair_it_tells_where_it_looked() {
+    let mut session = Session::choosing(80, 20);
+    let pairs = vec![pair("pocket", "pocket", 13_000_000, true)];
+    session.tell(Msg::Pairs(Found { pairs, folders: vec!["/home/me/models".into()], unreadable: 2 }));
+    let screen = session.screen();
+    assert!(screen.contains("Looked into /home/me/models."), "{screen}");
+    assert!(
+        screen.contains("slipstream chat FILE.gguf") && screen.contains("2 files could not be read"),
+        "{screen}"
+    );
+    session.tell(Msg::Pairs(found()));
+    assert!(!session.screen().contains("Looked into"));
+}
+
+#[test]
 fn the_start_screen_is_left_by_escape_and_looks_again_by_r() {
     let mut session = Session::choosing(80, 20);
     session.tell(Msg::Pairs(Found::default()));

@@ -6,6 +6,7 @@ use ratatui::text::{Line, Span};
 
 use crate::tui::commands::COMMANDS;
 use crate::tui::keys::{BINDINGS, EDITING, PREFIXED};
+use crate::tui::text::shorten;
 use crate::tui::theme::Theme;
 
 /// Columns for what is pressed or typed.
@@ -30,13 +31,14 @@ pub fn lines() -> Vec<(String, &'static str)> {
 pub fn draw(top: usize, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
     let lines = lines();
     let top = top.min(lines.len().saturating_sub(usize::from(area.height)));
+    let columns = usize::from(area.width);
     for (y, (left, right)) in (area.top()..area.bottom()).zip(lines.into_iter().skip(top)) {
         let line = if right.is_empty() {
-            Line::from(Span::styled(format!(" {left}"), theme.title()))
+            Line::from(Span::styled(shorten(&format!(" {left}"), columns), theme.title()))
         } else {
             Line::from(vec![
                 Span::styled(format!(" {left:<LEFT$} "), theme.tone(crate::tui::entry::Tone::Label)),
-                Span::raw(right),
+                Span::raw(shorten(right, columns.saturating_sub(LEFT + 2))),
             ])
         };
         frame.render_widget(line, Rect { y, height: 1, ..area });

@@ -56,7 +56,8 @@ pub fn has_side_panel(columns: u16) -> bool {
 /// Where everything goes on a screen of this size; `None` where nothing fits.
 #[must_use]
 pub fn areas(state: &State, screen: Rect) -> Option<Areas> {
-    let Rect { width, height, .. } = screen;
+    // An inline view does not begin at the top of the screen.
+    let Rect { y, width, height, .. } = screen;
     if width < LEAST.0 || height < LEAST.1 {
         return None;
     }
@@ -74,12 +75,12 @@ pub fn areas(state: &State, screen: Rect) -> Option<Areas> {
     }
     let text = if side { width - PANEL } else { width };
     Some(Areas {
-        header: (header > 0).then(|| Rect::new(0, 0, width, 1)),
-        transcript: Rect::new(0, header, text, body),
-        side: side.then(|| Rect::new(text, header, PANEL, body)),
-        rule: (rule > 0).then(|| Rect::new(0, header + body, width, 1)),
-        composer: Rect::new(0, header + body + rule, width, input),
-        status: Rect::new(0, header + body + rule + input, width, 1),
+        header: (header > 0).then(|| Rect::new(0, y, width, 1)),
+        transcript: Rect::new(0, y + header, text, body),
+        side: side.then(|| Rect::new(text, y + header, PANEL, body)),
+        rule: (rule > 0).then(|| Rect::new(0, y + header + body, width, 1)),
+        composer: Rect::new(0, y + header + body + rule, width, input),
+        status: Rect::new(0, y + header + body + rule + input, width, 1),
     })
 }
 
@@ -141,7 +142,8 @@ fn overlay(state: &State, theme: Theme, frame: &mut Frame<'_>, areas: &Areas, sc
         Overlay::Panel(_) if areas.side.is_some() => {}
         Overlay::Panel(top) => {
             let area = areas.transcript;
-            let columns = PANEL.min(area.width);
+            // A few columns of the conversation beside it would say nothing.
+            let columns = if area.width < PANEL + 10 { area.width } else { PANEL };
             let area = Rect { x: area.width - columns, width: columns, ..area };
             uncover(frame, area);
             stats::draw(state, theme, *top, frame, area);

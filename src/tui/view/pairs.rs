@@ -69,6 +69,11 @@ pub fn draw(state: &State, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
             }
         }
     }
+    let advice = found.map(|found| advice(state, found, columns)).unwrap_or_default();
+    for line in advice.into_iter().take(listed.saturating_sub(used)) {
+        put(&line, theme.quiet());
+        used += 1;
+    }
     for _ in used..listed {
         put("", theme.quiet());
     }
@@ -119,6 +124,27 @@ fn fill(name: &str, numbers: [String; 4], columns: usize) -> String {
         text.push_str(&number);
     }
     text
+}
+
+/// What a person can do who does not find theirs: below a short list, and only there.
+fn advice(state: &State, found: &[Pair], columns: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let mut say = |text: String| wrap(&one_line(&text), columns.saturating_sub(1), &mut lines);
+    let list = &state.pairs;
+    if found.len() < 2 {
+        let folders: Vec<String> = list.folders.iter().map(|folder| folder.display().to_string()).collect();
+        say(match folders.is_empty() {
+            true => "No folder with models was found.".to_owned(),
+            false => format!("Looked into {}.", folders.join(", ")),
+        });
+        say("A model elsewhere: slipstream chat FILE.gguf (its drafter is found beside it).".to_owned());
+    }
+    if list.unreadable > 0 {
+        let files =
+            if list.unreadable == 1 { "1 file".to_owned() } else { format!("{} files", list.unreadable) };
+        say(format!("{files} could not be read: slipstream list tells why."));
+    }
+    lines.into_iter().map(|line| format!(" {line}")).collect()
 }
 
 /// What is known of the marked pair.
