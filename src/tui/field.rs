@@ -70,7 +70,7 @@ mod tests {
         field.insert("one\u{1b}[31m two\nthrée\u{301}");
         assert_eq!(field.text(), "one two thrée\u{301}");
         assert!(field.edit(key(KeyCode::Backspace)), "a cluster is one deletion");
-        assert_eq!(field.text(), "one two thr");
+        assert_eq!(field.text(), "one two thré");
         assert!(field.edit(control('w')));
         assert_eq!(field.text(), "one two ");
         assert!(field.edit(key(KeyCode::Char('x'))));
