@@ -38,7 +38,9 @@ impl Inline {
     /// Lays out what still grows.
     pub fn fit(&mut self, transcript: &Transcript, columns: usize, rows: usize) {
         let waiting: Vec<&Entry> = transcript.entries().skip(self.printed).collect();
-        if self.live.entries().count() > waiting.len() {
+        // What is laid out may only grow. Where it has changed otherwise, it is laid out anew.
+        let fits = self.live.entries().zip(&waiting).all(|(shown, entry)| extends(entry, shown));
+        if !fits || self.live.entries().count() > waiting.len() {
             self.live.clear();
         }
         let shown = self.live.entries().count();
@@ -46,10 +48,9 @@ impl Inline {
             if index >= shown {
                 self.live.push(entry.clone());
             } else if let (Some(shown), Entry::Reply(reply)) = (self.live.reply_mut(index), entry) {
-                grow(&mut shown.answer, &reply.answer);
-                grow(&mut shown.reasoning, &reply.reasoning);
+                shown.answer.push_str(&reply.answer[shown.answer.len()..]);
+                shown.reasoning.push_str(&reply.reasoning[shown.reasoning.len()..]);
                 shown.reasoning_tokens = reply.reasoning_tokens;
-                (shown.running, shown.footer) = (reply.running, reply.footer.clone());
             }
         }
         self.live.thoughts_open = transcript.thoughts_open;
@@ -57,10 +58,18 @@ impl Inline {
     }
 }
 
-fn grow(shown: &mut String, text: &str) {
-    match text.strip_prefix(shown.as_str()) {
-        Some(more) => shown.push_str(more),
-        None => text.clone_into(shown),
+/// Whether an entry is what is shown, or that with more text behind it.
+fn extends(entry: &Entry, shown: &Entry) -> bool {
+    match (entry, shown) {
+        (Entry::Reply(entry), Entry::Reply(shown)) => {
+            entry.answer.starts_with(&shown.answer)
+                && entry.reasoning.starts_with(&shown.reasoning)
+                && (entry.running, &entry.footer) == (shown.running, &shown.footer)
+        }
+        (Entry::User(entry), Entry::User(shown))
+        | (Entry::Note(entry), Entry::Note(shown))
+        | (Entry::Error(entry), Entry::Error(shown)) => entry == shown,
+        _ => false,
     }
 }
 

@@ -5,13 +5,17 @@ use std::time::Duration;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use proptest::prelude::*;
 
-use slipstream::event::{Activity, Channel, Command, Counters, Event, Prefill, Ready, StopReason};
+use slipstream::event::{
+    Activity, Channel, Command, Counters, Event, Failure, Prefill, Ready, StopReason, Text, TooLong,
+};
 use slipstream::request::{DraftLength, Message, Prompt, Role, SamplingSettings, Speculation};
+use slipstream::token::{Origin, TokenSpan};
 use slipstream::tui::app::{Effect, Msg};
+use slipstream::tui::host::{Found, MemoryLine, Opening, Wanted};
 use slipstream::tui::{Exit, keys};
 
 use crate::screen::{
-    CONTROL, NONE, Session, counters, failure, loaded, model, piece, same, standing, user, whole,
+    CONTROL, NONE, Session, counters, failure, found, loaded, model, piece, same, standing, user, whole,
 };
 
 // -- screens
@@ -625,6 +629,18 @@ fn any_step() -> impl Strategy<Value = Step> {
             say(Msg::Engine(Event::Done(whole(&answer, &reasoning, StopReason::ContextFull))))
         }),
         Just(say(Msg::Engine(Event::Failed(failure(false))))),
+        // Spans that need not fit the text: the engine's do, but nothing may rest on it.
+        (text, prop::collection::vec((0u32..9, any::<bool>(), proptest::option::of(text)), 0..4)).prop_map(
+            |(text, spans)| {
+                let spans = spans.into_iter().map(|(bytes, accepted, rejected)| TokenSpan {
+                    bytes,
+                    origin: if accepted { Origin::Accepted } else { Origin::Target },
+                    rejected: rejected.map(Into::into),
+                });
+                say(Msg::Engine(Event::Text(Text { channel: Channel::Answer, text, spans: spans.collect() })))
+            }
+        ),
+        any_outcome(),
         any::<f32>()
             .prop_map(|fraction| say(Msg::Engine(Event::Loading { what: "日本.gguf".into(), fraction }))),
         (0..3, any::<u32>(), proptest::option::of(text)).prop_map(|(activity, length, reason)| {
@@ -635,12 +651,39 @@ fn any_step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// What the program around the UI tells.
+fn any_outcome() -> impl Strategy<Value = Step> {
+    let opening = Opening {
+        wanted: Wanted { model: "日本\u{1b}[2J.gguf".into(), drafter: None },
+        title: "日本\u{1b}[2J".into(),
+        sampling: SamplingSettings::default(),
+        speculation: Speculation { length: DraftLength::Auto(4), p_min: 0.5 },
+        memory: vec![MemoryLine { what: "weights\n".into(), bytes: u64::MAX }],
+        available: u64::MAX,
+    };
+    let too_long = Some(TooLong { tokens: 9, limit: 8 });
+    prop_oneof![
+        Just(say(Msg::Opened(Box::new(opening)))),
+        Just(say(Msg::Pairs(found()))),
+        Just(say(Msg::Pairs(Found::default()))),
+        Just(say(Msg::Refused(failure(true)))),
+        Just(say(Msg::Engine(Event::Ready(loaded())))),
+        Just(say(Msg::Engine(Event::Failed(Failure { too_long, ..failure(false) })))),
+        Just(say(Msg::Engine(Event::Failed(failure(true))))),
+    ]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_history_on_any_size_panics(loaded_first in any::<bool>(), steps in prop::collection::vec(any_step(), 1..60)) {
-        let mut session = if loaded_first { Session::ready(80, 24) } else { Session::loading(20, 5) };
+    fn no_history_on_any_size_panics(begin in 0..4, steps in prop::collection::vec(any_step(), 1..60)) {
+        let mut session = match begin {
+            0 => Session::loading(20, 5),
+            1 => Session::choosing(60, 20),
+            2 => Session::inline(80, 12),
+            _ => Session::ready(80, 24),
+        };
         for (time, step) in steps.into_iter().enumerate() {
             match step {
                 Step::Size(columns, rows) => session.resize(columns, rows),
@@ -650,8 +693,9 @@ proptest! {
             session.draw();
             let size = session.terminal.size().unwrap();
             let cursor = session.terminal.get_cursor_position().unwrap();
-            let covered = session.state.overlay.takes_letters();
-            if session.state.ready.is_some() && !covered && size.width >= 10 && size.height >= 3 {
+            let overlay = &session.state.overlay;
+            let hidden = overlay.takes_letters() && !overlay.is_typed_into();
+            if session.state.ready.is_some() && !hidden && size.width >= 10 && size.height >= 3 {
                 prop_assert!(cursor.x < size.width && cursor.y < size.height);
             }
             for cell in session.terminal.backend().buffer().content() {
