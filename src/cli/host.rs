@@ -24,6 +24,8 @@ pub struct ChatHost {
     shared: Shared,
     machine: Machine,
     open: Open,
+    /// What was loaded last.
+    loaded: Option<PathBuf>,
     /// Opens a pair: at most one at a time is of use, so that the next waits for it.
     opener: Option<JoinHandle<()>>,
     sender: Sender<News>,
@@ -39,6 +41,7 @@ impl ChatHost {
             shared: shared.clone(),
             machine: machine.clone(),
             open: Open::default(),
+            loaded: None,
             opener: None,
             sender,
             news,
@@ -55,17 +58,14 @@ impl ChatHost {
         Ok(())
     }
 
-    /// Ends everything; what was open last opens again next time.
+    /// Ends everything; what was loaded last opens again next time.
     #[must_use]
     pub fn close(mut self) -> Option<PathBuf> {
         if let Some(opener) = self.opener.take() {
             let _ = opener.join();
         }
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).take();
-        open.map(|(engine, remembered_as)| {
-            drop(engine);
-            remembered_as
-        })
+        drop(self.open.lock().unwrap_or_else(PoisonError::into_inner).take());
+        self.loaded.take()
     }
 }
 
@@ -95,6 +95,11 @@ impl Host for ChatHost {
                 let _ = self.sender.send(News::Refused(failure(problem)));
             }
         }
+    }
+
+    fn loaded(&mut self) {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        self.loaded = open.as_ref().map(|(_, remembered_as)| remembered_as.clone()).or(self.loaded.take());
     }
 
     fn find_pairs(&mut self) {

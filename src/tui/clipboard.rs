@@ -155,8 +155,29 @@ pub(super) fn give_to_system(text: String) {
                 return;
             }
         }
+        own_the_selection(text);
     });
 }
+
+/// Where no program is found: X11's selection is ours from now on, for as long as we run.
+#[cfg(all(unix, not(any(target_os = "macos", target_os = "android"))))]
+fn own_the_selection(text: String) {
+    static OURS: std::sync::Mutex<Option<arboard::Clipboard>> = std::sync::Mutex::new(None);
+    if std::env::var_os("DISPLAY").is_none() {
+        return;
+    }
+    let Ok(mut ours) = OURS.lock() else { return };
+    if ours.is_none() {
+        *ours = arboard::Clipboard::new().ok();
+    }
+    if let Some(clipboard) = ours.as_mut() {
+        let _ = clipboard.set_text(text);
+    }
+}
+
+/// The other systems have their programs always.
+#[cfg(not(all(unix, not(any(target_os = "macos", target_os = "android")))))]
+fn own_the_selection(_text: String) {}
 
 #[cfg(test)]
 mod tests {

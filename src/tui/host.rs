@@ -102,6 +102,8 @@ pub enum News {
 pub trait Host {
     /// Frees what is open and opens this. [`News::Opened`] or [`News::Refused`] follows.
     fn open(&mut self, wanted: &Wanted);
+    /// What was opened last is loaded: it is what opens the next time nothing is named.
+    fn loaded(&mut self);
     /// Looks for pairs. [`News::Pairs`] follows.
     fn find_pairs(&mut self);
     /// Keeps the preferences for the next sessions.

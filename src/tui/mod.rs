@@ -52,7 +52,7 @@ use std::time::{Duration, Instant};
 
 use ratatui::layout::Rect;
 
-use crate::event::Failure;
+use crate::event::{Event, Failure};
 use crate::request::{SamplingSettings, Speculation};
 use crate::tui::app::{Effect, Msg, Stage, State, update};
 use crate::tui::host::{Connection, Host, News, Wanted};
@@ -275,7 +275,12 @@ impl Outside<'_> {
         for _ in 0..BATCH {
             let Some(connection) = &self.connection else { return Ok(()) };
             match connection.events.try_recv() {
-                Ok(event) => effects.extend(update(state, Msg::Engine(event))),
+                Ok(event) => {
+                    if matches!(event, Event::Ready(_)) {
+                        self.host.loaded();
+                    }
+                    effects.extend(update(state, Msg::Engine(event)));
+                }
                 Err(TryRecvError::Empty) => break,
                 // It could not be loaded, and has said so: another is chosen.
                 Err(TryRecvError::Disconnected) if state.stage() == Stage::Choosing => self.connection = None,

@@ -140,16 +140,19 @@ fn frames_are_synchronized_and_the_mouse_stays_the_terminals() {
 #[test]
 fn without_a_model_the_start_screen_opens_and_loads_what_is_chosen() {
     let folder = tempfile::tempdir().unwrap();
-    let mut run = Run::of(80, 24, |command| {
-        for name in
-            ["HOME", "SLIPSTREAM_DATA", "SLIPSTREAM_CACHE", "XDG_CACHE_HOME", "HF_HOME", "OLLAMA_MODELS"]
-        {
-            command.env(name, folder.path().join(name));
-        }
-        command.env_remove("LLAMA_CACHE");
-        command.env_remove("SLIPSTREAM_MODEL");
-        command.cwd(folder.path());
-    });
+    let start = || {
+        Run::of(80, 24, |command| {
+            for name in
+                ["HOME", "SLIPSTREAM_DATA", "SLIPSTREAM_CACHE", "XDG_CACHE_HOME", "HF_HOME", "OLLAMA_MODELS"]
+            {
+                command.env(name, folder.path().join(name));
+            }
+            command.env_remove("LLAMA_CACHE");
+            command.env_remove("SLIPSTREAM_MODEL");
+            command.cwd(folder.path());
+        })
+    };
+    let mut run = start();
     run.wait_for("choose a pair");
     run.wait_for("› pocket");
     run.keys("\r");
@@ -166,6 +169,12 @@ fn without_a_model_the_start_screen_opens_and_loads_what_is_chosen() {
     run.keys("/model nosuch\r");
     run.wait_for("there is no file nosuch");
     run.keys("\x1b");
+    assert_eq!(run.end().exit_code(), 0);
+    // What was loaded last opens again; what could not be loaded is not remembered.
+    let mut run = start();
+    has_the_screen(&mut run);
+    run.wait_for("slipstream  pocket");
+    run.keys("\x04");
     assert_eq!(run.end().exit_code(), 0);
 }
 
