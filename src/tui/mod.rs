@@ -25,6 +25,7 @@ pub mod inline;
 pub mod keys;
 pub mod meter;
 pub mod options;
+mod outside;
 pub mod overlay;
 pub mod pairs;
 pub mod palette;
@@ -47,15 +48,15 @@ pub mod writer;
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::mpsc::TryRecvError;
 use std::time::{Duration, Instant};
 
 use ratatui::layout::Rect;
 
-use crate::event::{Event, Failure};
+use crate::event::Failure;
 use crate::request::{SamplingSettings, Speculation};
 use crate::tui::app::{Effect, Msg, Stage, State, update};
-use crate::tui::host::{Connection, Host, News, Wanted};
+use crate::tui::host::{Host, Wanted};
+use crate::tui::outside::Outside;
 use crate::tui::preferences::Preferences;
 use crate::tui::terminal::Guard;
 use crate::tui::theme::Theme;
@@ -153,9 +154,9 @@ pub enum TuiError {
 pub fn run(host: &mut dyn Host, start: Start) -> Result<Exit, TuiError> {
     let mut terminal = Guard::enter(start.inline.then_some(inline::ROWS))?;
     let mut state = State::new(start);
-    let mut outside = Outside { host, connection: None, cancel: false };
+    let mut outside = Outside::new(host);
     if state.stage() == Stage::Choosing {
-        outside.host.find_pairs();
+        outside.find_pairs();
     }
     let begun = Instant::now();
     let mut drawn: Option<Instant> = None;
@@ -242,81 +243,6 @@ fn copy(terminal: &mut Guard, text: String) {
         terminal.send(&sequence);
     }
     clipboard::give_to_system(text);
-}
-
-/// The program around the UI, and the engine that it has started.
-struct Outside<'a> {
-    host: &'a mut dyn Host,
-    connection: Option<Connection>,
-    /// What is being opened is to be cancelled as soon as it can be.
-    cancel: bool,
-}
-
-impl Outside<'_> {
-    fn take_news(&mut self, state: &mut State, effects: &mut Vec<Effect>) {
-        while let Some(news) = self.host.news() {
-            let message = match news {
-                News::Opened(opening, connection) => {
-                    if std::mem::take(&mut self.cancel) {
-                        (connection.cancel)();
-                    }
-                    self.connection = Some(connection);
-                    Msg::Opened(opening)
-                }
-                News::Refused(failure) => Msg::Refused(failure),
-                News::Pairs(found) => Msg::Pairs(found),
-            };
-            effects.extend(update(state, message));
-        }
-    }
-
-    /// Takes the events that are there.
-    fn take_events(&mut self, state: &mut State, effects: &mut Vec<Effect>) -> Result<(), TuiError> {
-        for _ in 0..BATCH {
-            let Some(connection) = &self.connection else { return Ok(()) };
-            match connection.events.try_recv() {
-                Ok(event) => {
-                    if matches!(event, Event::Ready(_)) {
-                        self.host.loaded();
-                    }
-                    effects.extend(update(state, Msg::Engine(event)));
-                }
-                Err(TryRecvError::Empty) => break,
-                // It could not be loaded, and has said so: another is chosen.
-                Err(TryRecvError::Disconnected) if state.stage() == Stage::Choosing => self.connection = None,
-                Err(TryRecvError::Disconnected) => {
-                    return Err(TuiError::EngineGone { panic: terminal::panic_elsewhere() });
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn carry_out(&mut self, effect: Effect, state: &mut State) {
-        match effect {
-            // A closed channel shows itself at the other one, with the reason.
-            Effect::Send(command) => {
-                if let Some(connection) = &self.connection {
-                    let _ = connection.commands.send(command);
-                }
-            }
-            Effect::Cancel => match &self.connection {
-                Some(connection) => (connection.cancel)(),
-                None => self.cancel = true,
-            },
-            Effect::Open(wanted) => {
-                (self.connection, self.cancel) = (None, false);
-                self.host.open(&wanted);
-            }
-            Effect::FindPairs => self.host.find_pairs(),
-            Effect::Keep => {
-                if let Err(wrong) = self.host.keep(&state.start.preferences) {
-                    update(state, Msg::Wrong(wrong));
-                }
-            }
-            _ => {}
-        }
-    }
 }
 
 /// Waits for a key, then takes all that are there.

@@ -1,5 +1,6 @@
 //! The built program in a real pseudo-terminal: keys in, what a terminal makes of its output out.
 
+use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -35,9 +36,19 @@ impl Run {
 
     /// The program as `configure` sets it up.
     pub fn of(columns: u16, rows: u16, configure: impl FnOnce(&mut CommandBuilder)) -> Run {
+        Run::program(env!("CARGO_BIN_EXE_slipstream"), columns, rows, configure)
+    }
+
+    /// Any program.
+    pub fn program(
+        program: impl AsRef<OsStr>,
+        columns: u16,
+        rows: u16,
+        configure: impl FnOnce(&mut CommandBuilder),
+    ) -> Run {
         let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).unwrap();
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_slipstream"));
+        let mut command = CommandBuilder::new(program);
         command.env("TERM", "xterm-256color");
         command.env_remove("NO_COLOR");
         command.env_remove("TMUX");

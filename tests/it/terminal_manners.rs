@@ -3,9 +3,13 @@
 
 use std::sync::atomic::Ordering;
 
+use slipstream::tui;
+use slipstream::tui::host::{Host, News, Wanted};
+use slipstream::tui::preferences::Preferences;
 use vt100::Screen;
 
 use crate::pty::{Run, replied};
+use crate::screen::Session;
 
 /// Waits until the chat has the screen.
 fn has_the_screen(run: &mut Run) {
@@ -222,4 +226,49 @@ fn a_model_that_cannot_be_loaded_gives_the_terminal_back_and_says_why() {
     run.restored();
     assert_eq!(status.exit_code(), 3);
     run.shows("cut.gguf");
+}
+
+/// A host that falls over after a while.
+struct Falls(u32);
+
+impl Host for Falls {
+    fn open(&mut self, _: &Wanted) {}
+
+    fn loaded(&mut self) {}
+
+    fn find_pairs(&mut self) {}
+
+    fn keep(&mut self, _: &Preferences) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn news(&mut self) -> Option<News> {
+        self.0 += 1;
+        assert!(self.0 < 30, "the host has fallen over");
+        None
+    }
+}
+
+#[test]
+#[ignore = "run by the test below, in a terminal of its own"]
+fn the_ui_panics() {
+    let start = Session::choosing(80, 24).state.start;
+    let _ = tui::run(&mut Falls(0), start);
+}
+
+#[test]
+fn a_panic_gives_the_terminal_back_before_it_prints() {
+    let tests = std::env::current_exe().unwrap();
+    let arguments = ["--exact", "terminal_manners::the_ui_panics", "--ignored", "--nocapture"];
+    let mut run = Run::program(tests, 100, 24, |command| command.args(arguments));
+    let status = run.ended();
+    run.restored();
+    assert!(!status.success());
+    // On the screen that the person sees, not on the one that is gone.
+    run.shows("the host has fallen over");
+    let written = run.written.lock().unwrap();
+    let entered = written.windows(8).position(|bytes| bytes == b"\x1b[?1049h").expect("the UI was there");
+    let left = written.windows(8).position(|bytes| bytes == b"\x1b[?1049l").expect("and left");
+    let told = written.windows(10).position(|bytes| bytes == b"the host h").expect("and said why");
+    assert!(entered < left && left < told);
 }
