@@ -17,5 +17,6 @@ mod lossless;
 mod pairing;
 mod pocket;
 mod policy;
+mod sessions;
 mod terminal;
 mod tui;
