@@ -71,8 +71,12 @@ fn fill(store: &mut Store, turns: usize, tokens: usize) -> SessionId {
             ..ReplyEnd::default()
         };
         parent = Some(reply.id);
-        let changes =
-            [Change::Append(asked), Change::Begin(reply.clone()), Change::Grow(piece), Change::Finish(reply, end)];
+        let changes = [
+            Change::Append(asked),
+            Change::Begin(reply.clone()),
+            Change::Grow(piece),
+            Change::Finish(reply, end),
+        ];
         store.write(&changes).expect("written");
     }
     session

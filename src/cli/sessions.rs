@@ -11,8 +11,8 @@ use super::machine;
 use super::printer::{note, tame};
 use crate::error::{Kind, Problem};
 use crate::sessions::{
-    Change, DeletionId, FILE_NAME, Format, Moment, Opened, SessionId, SessionInfo, Speaker, Store, StoreError,
-    parse_export,
+    Change, DeletionId, FILE_NAME, Format, Moment, Opened, SessionId, SessionInfo, Speaker, Store,
+    StoreError, parse_export,
 };
 
 /// Bytes of an import at most: ten times the longest session anyone will have.
@@ -86,11 +86,16 @@ pub fn run(command: &SessionsCommand) -> Result<u8, Problem> {
             let info = named(&store, session)?;
             let format = if *json { Format::Json } else { Format::Markdown };
             let text = store.export(info.id, format).map_err(|error| problem(&error))?;
-            super::print(if *json { &text } else { &tame(&text) })
+            let tamed = tame(&text);
+            super::print(if *json { &text } else { &tamed })
         }
         SessionsCommand::Search { words, most, json } => search(&store, &words.join(" "), *most, *json),
         SessionsCommand::Export { sessions, all, format, output } => {
-            let infos = if *all { store.sessions().map_err(|error| problem(&error))? } else { all_named(&store, sessions)? };
+            let infos = if *all {
+                store.sessions().map_err(|error| problem(&error))?
+            } else {
+                all_named(&store, sessions)?
+            };
             export(&store, &infos, format_of(*format, output.as_deref()), output.as_deref())
         }
         SessionsCommand::Import { .. } => Ok(0),
@@ -101,9 +106,8 @@ pub fn run(command: &SessionsCommand) -> Result<u8, Problem> {
         }
         SessionsCommand::Delete { sessions, json } => {
             let infos = all_named(&store, sessions)?;
-            let delete = |info: &SessionInfo| {
-                Change::DeleteSession(info.id, DeletionId::fresh(), Moment::now())
-            };
+            let delete =
+                |info: &SessionInfo| Change::DeleteSession(info.id, DeletionId::fresh(), Moment::now());
             write(&mut store, &infos.iter().map(delete).collect::<Vec<_>>())?;
             tell("deleted", "; for 30 days `slipstream sessions restore` brings it back", &infos, *json)
         }
@@ -168,7 +172,8 @@ fn object(info: &SessionInfo) -> Value {
 /// What was done, to which sessions.
 fn tell(done: &str, hint: &str, infos: &[SessionInfo], json: bool) -> Result<u8, Problem> {
     if json {
-        let sessions: Vec<Value> = infos.iter().map(|info| json!({ "id": info.id.to_string(), "title": info.title })).collect();
+        let sessions: Vec<Value> =
+            infos.iter().map(|info| json!({ "id": info.id.to_string(), "title": info.title })).collect();
         return super::print(&format!("{}\n", json!({ done: sessions })));
     }
     let line = |info: &SessionInfo| format!("{done} {}  {}{hint}\n", info.id, tame(&info.title));

@@ -220,7 +220,7 @@ pub(super) fn rename(connection: &Connection, session: SessionId, title: &str) -
     if title.is_empty() {
         let sql = "SELECT text FROM turns WHERE session = ?1 AND deletion IS NULL AND speaker = 'user'
                    ORDER BY id LIMIT 1";
-        let first: Option<String> = connection.query_row(sql, [session.0], |row| row.get(0)).optional()?;
+        let first = connection.query_row(sql, [session.0], |row| super::read::words_of(row, 0)).optional()?;
         title = title_of(&first.unwrap_or_default());
     }
     connection.execute("UPDATE sessions SET title = ?2 WHERE id = ?1", params![session.0, title])?;

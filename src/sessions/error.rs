@@ -108,7 +108,10 @@ impl StoreError {
         let (path, what) = (path.to_owned(), error.to_string());
         match error {
             rusqlite::Error::SqliteFailure(failure, _) => match failure.code {
-                ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => StoreError::Damaged { path, what },
+                // No change of ours meets a constraint in a sound file; a broken index of words reports it so.
+                ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::ConstraintViolation => {
+                    StoreError::Damaged { path, what }
+                }
                 ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
                     StoreError::Busy { path, seconds: super::PATIENCE.as_secs() }
                 }

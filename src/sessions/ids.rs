@@ -34,7 +34,8 @@ impl SessionId {
     /// where no name can.
     #[must_use]
     pub fn beginning_with(letters: &str) -> Option<Range<i64>> {
-        let count = u32::try_from(letters.chars().count()).ok().filter(|count| (1..=LETTERS).contains(count))?;
+        let count =
+            u32::try_from(letters.chars().count()).ok().filter(|count| (1..=LETTERS).contains(count))?;
         let mut value = 0_i64;
         for letter in letters.chars() {
             let letter = match letter.to_ascii_lowercase() {

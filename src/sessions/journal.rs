@@ -78,8 +78,11 @@ impl Journal {
         self.cut_pieces();
         let change = match change {
             Change::Begin(new) => {
-                let running =
-                    Running { text: new.text.clone(), reasoning: new.reasoning.clone(), ..Running::default() };
+                let running = Running {
+                    text: new.text.clone(),
+                    reasoning: new.reasoning.clone(),
+                    ..Running::default()
+                };
                 self.running.insert(new.id, running);
                 Change::Begin(new)
             }

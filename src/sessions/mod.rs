@@ -53,8 +53,8 @@ pub use transfer::json::{Document, SessionDocument, TurnDocument, parse as parse
 pub use transfer::{Format, ImportError, markdown};
 pub use tree::{Node, Tree, Undone};
 pub use turn::{
-    Deletion, INTERRUPTED, NewReply, NewTurn, Piece, ReplyEnd, Session, SessionInfo, Speaker, Turn, TurnTrace,
-    WRITTEN, title_of,
+    Deletion, INTERRUPTED, NewReply, NewTurn, Piece, ReplyEnd, Session, SessionInfo, Speaker, Turn,
+    TurnTrace, WRITTEN, title_of,
 };
 
 /// The file's name in the data folder.

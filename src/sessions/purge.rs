@@ -25,7 +25,8 @@ impl Store {
     /// The file's; what was purged until then stays so.
     pub fn purge(&mut self, before: Moment) -> Result<Purged, StoreError> {
         let due: Vec<(i64, Option<i64>)> = self.read(|connection| {
-            let mut statement = connection.prepare("SELECT id, turn FROM deletions WHERE at < ?1 ORDER BY id")?;
+            let mut statement =
+                connection.prepare("SELECT id, turn FROM deletions WHERE at < ?1 ORDER BY id")?;
             let rows = statement.query_map([before.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
             Ok(rows.collect::<Result<_, _>>()?)
         })?;

@@ -93,9 +93,7 @@ impl Store {
     /// # Errors
     /// The file's.
     pub fn trace(&self, turn: TurnId) -> Result<TurnTrace, StoreError> {
-        self.read(|connection| {
-            Ok(reply::with_pieces(connection, turn, String::new(), String::new())?.trace)
-        })
+        self.read(|connection| Ok(reply::with_pieces(connection, turn, String::new(), String::new())?.trace))
     }
 
     /// The deletions that can be taken back, the last one first.
@@ -122,10 +120,10 @@ impl Store {
 fn info(row: &Row<'_>) -> rusqlite::Result<SessionInfo> {
     Ok(SessionInfo {
         id: SessionId(row.get(0)?),
-        title: row.get(1)?,
+        title: words_of(row, 1)?,
         created: Moment(row.get(2)?),
         updated: Moment(row.get(3)?),
-        settings: SessionSettings::from_json(row.get_ref(4)?.as_str()?),
+        settings: SessionSettings::from_json(&words_of(row, 4)?),
         deletion: row.get::<_, Option<i64>>(5)?.map(DeletionId),
         turns: row.get(6)?,
     })
@@ -142,11 +140,16 @@ fn tree(connection: &Connection, session: SessionId) -> rusqlite::Result<Tree> {
         nodes.push(Node {
             id: TurnId(row.get(0)?),
             parent: row.get::<_, Option<i64>>(1)?.map(TurnId),
-            speaker: speaker(row.get_ref(2)?.as_str()?),
+            speaker: speaker(&words_of(row, 2)?),
             finished: row.get(3)?,
         });
     }
     Ok(Tree::of(nodes))
+}
+
+/// A text. A flipped bit in it costs a letter, not the session: SQLite does not look into texts.
+pub(super) fn words_of(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {
+    Ok(String::from_utf8_lossy(row.get_ref(column)?.as_bytes()?).into_owned())
 }
 
 /// What a damaged file calls something else is the program's.
@@ -161,17 +164,20 @@ fn turns(connection: &Connection, ids: &[TurnId]) -> Result<Vec<Turn>, Fault> {
     let mut found = Vec::with_capacity(ids.len());
     for id in ids {
         let turn = statement.query_row(params![id.0], |row| {
-            let numbers: Option<&str> = row.get_ref(5)?.as_str_or_null()?;
+            let numbers = row.get_ref(5)?.as_bytes_or_null()?;
             Ok(Turn {
                 id: *id,
                 parent: row.get::<_, Option<i64>>(0)?.map(TurnId),
-                speaker: speaker(row.get_ref(1)?.as_str()?),
+                speaker: speaker(&words_of(row, 1)?),
                 created: Moment(row.get(2)?),
-                ended: row.get(3)?,
+                ended: row
+                    .get_ref(3)?
+                    .as_bytes_or_null()?
+                    .map(|ended| String::from_utf8_lossy(ended).into_owned()),
                 continues: row.get::<_, Option<i64>>(4)?.map(TurnId),
-                numbers: numbers.and_then(|text| serde_json::from_str(text).ok()),
-                text: row.get(6)?,
-                reasoning: row.get(7)?,
+                numbers: numbers.and_then(|text| serde_json::from_slice(text).ok()),
+                text: words_of(row, 6)?,
+                reasoning: words_of(row, 7)?,
             })
         });
         if let Some(turn) = turn.optional()? {

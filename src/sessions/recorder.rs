@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::change::Change;
 use super::error::StoreError;
 use super::ids::{SessionId, TurnId};
-use super::journal::{Growth, Grown, Journal, Outcome};
+use super::journal::{Grown, Growth, Journal, Outcome};
 use super::moment::Moment;
 use super::purge::Purged;
 use super::salvage::Recovery;
@@ -96,9 +96,9 @@ impl Recorder {
     /// Where the system has no thread for it.
     pub fn start(store: Store, report: impl FnMut(Report) + Send + 'static) -> std::io::Result<Recorder> {
         let (sender, inbox) = mpsc::channel();
-        let thread = thread::Builder::new()
-            .name("sessions".to_owned())
-            .spawn(move || Work { store, journal: Journal::default(), report, begun: Instant::now() }.run(&inbox))?;
+        let thread = thread::Builder::new().name("sessions".to_owned()).spawn(move || {
+            Work { store, journal: Journal::default(), report, begun: Instant::now() }.run(&inbox)
+        })?;
         Ok(Recorder { sender: Some(sender), thread: Some(thread) })
     }
 

@@ -5,6 +5,7 @@
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::ids::TurnId;
+use super::read::words_of;
 use super::trace::{Mark, Trace, encode_tokens};
 use super::turn::{INTERRUPTED, NewReply, Piece, ReplyEnd, TurnTrace};
 
@@ -30,13 +31,10 @@ pub(super) fn grow(connection: &Connection, piece: &Piece) -> rusqlite::Result<(
 }
 
 /// The text of a turn that may have pieces.
-#[derive(Default)]
 pub(super) struct Whole {
     pub(super) text: String,
     pub(super) reasoning: String,
     pub(super) trace: TurnTrace,
-    /// There were pieces.
-    pub(super) grew: bool,
 }
 
 /// Adds the pieces to what the turn's own row says.
@@ -46,7 +44,7 @@ pub(super) fn with_pieces(
     text: String,
     reasoning: String,
 ) -> rusqlite::Result<Whole> {
-    let mut whole = Whole { text, reasoning, trace: stored_trace(connection, turn)?, grew: false };
+    let mut whole = Whole { text, reasoning, trace: stored_trace(connection, turn)? };
     let mut statement = connection.prepare(
         "SELECT text_at, reasoning_at, text, reasoning, text_trace, reasoning_trace FROM pieces
          WHERE turn = ?1 ORDER BY number",
@@ -54,19 +52,21 @@ pub(super) fn with_pieces(
     let mut rows = statement.query([turn.0])?;
     while let Some(row) = rows.next()? {
         let (text_at, reasoning_at): (i64, i64) = (row.get(0)?, row.get(1)?);
-        extend(&mut whole.text, text_at, row.get_ref(2)?.as_str()?);
-        extend(&mut whole.reasoning, reasoning_at, row.get_ref(3)?.as_str()?);
-        whole.trace.text.0.append(&mut Trace::decode(row.get_ref(4)?.as_blob()?).0);
-        whole.trace.reasoning.0.append(&mut Trace::decode(row.get_ref(5)?.as_blob()?).0);
-        whole.grew = true;
+        if extend(&mut whole.text, text_at, &words_of(row, 2)?) {
+            whole.trace.text.0.append(&mut Trace::decode(row.get_ref(4)?.as_blob()?).0);
+        }
+        if extend(&mut whole.reasoning, reasoning_at, &words_of(row, 3)?) {
+            whole.trace.reasoning.0.append(&mut Trace::decode(row.get_ref(5)?.as_blob()?).0);
+        }
     }
     Ok(whole)
 }
 
-/// Adds a piece that begins at byte `at`: of one that is partly there already, the rest.
-fn extend(text: &mut String, at: i64, piece: &str) {
+/// Adds a piece that begins at byte `at`: of one that is partly there already, the rest. Returns whether any of it is new.
+fn extend(text: &mut String, at: i64, piece: &str) -> bool {
     let known = usize::try_from(at).map_or(0, |at| text.len().saturating_sub(at));
     text.push_str(piece.get(known..).unwrap_or_default());
+    known == 0 || known < piece.len()
 }
 
 /// The trace in the turn's own row of traces.
@@ -99,12 +99,8 @@ pub(super) fn store_trace(connection: &Connection, turn: TurnId, trace: &TurnTra
 }
 
 /// A reply that continues another one begins with its text, and so with its trace.
-pub(super) fn inherit_trace(
-    connection: &Connection,
-    from: TurnId,
-    new: &NewReply,
-) -> rusqlite::Result<()> {
-    let mut trace = with_pieces(connection, from, String::new(), String::new())?.trace;
+pub(super) fn inherit_trace(connection: &Connection, from: TurnId, new: &NewReply) -> rusqlite::Result<()> {
+    let mut trace = load(connection, from)?.trace;
     fill(&mut trace.text, &new.text);
     fill(&mut trace.reasoning, &new.reasoning);
     store_trace(connection, new.id, &TurnTrace { tokens: Vec::new(), ..trace })
@@ -147,9 +143,11 @@ pub(super) fn settle(connection: &Connection, turn: TurnId) -> rusqlite::Result<
     put(connection, turn, &whole, INTERRUPTED)
 }
 
-fn load(connection: &Connection, turn: TurnId) -> rusqlite::Result<Whole> {
+/// A turn as it stands.
+pub(super) fn load(connection: &Connection, turn: TurnId) -> rusqlite::Result<Whole> {
     let sql = "SELECT text, reasoning FROM turns WHERE id = ?1";
-    let own = connection.query_row(sql, [turn.0], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let own =
+        connection.query_row(sql, [turn.0], |row| Ok((words_of(row, 0)?, words_of(row, 1)?))).optional()?;
     let (text, reasoning) = own.unwrap_or_default();
     with_pieces(connection, turn, text, reasoning)
 }

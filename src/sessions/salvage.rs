@@ -135,17 +135,23 @@ const TABLES: [(&str, &[Is]); 6] = {
         (
             "turns",
             &[
-                Id, Integer, MaybeInteger, Text, Integer, MaybeText, MaybeInteger, MaybeInteger, MaybeText, Text,
+                Id,
+                Integer,
+                MaybeInteger,
+                Text,
+                Integer,
+                MaybeText,
+                MaybeInteger,
+                MaybeInteger,
+                MaybeText,
+                Text,
                 Text,
             ],
         ),
         ("traces", &[Id, Integer, Blob, Blob, Blob]),
         ("pieces", &[Id, Integer, Integer, Integer, Integer, Text, Text, Blob, Blob]),
         ("deletions", &[Id, Integer, Integer, MaybeInteger]),
-        (
-            "states",
-            &[Id, Text, Integer, MaybeInteger, Text, Text, Integer, Integer, Integer, Integer],
-        ),
+        ("states", &[Id, Text, Integer, MaybeInteger, Text, Text, Integer, Integer, Integer, Integer]),
     ]
 };
 

@@ -26,25 +26,25 @@ pub(super) const STEPS: &[&str] = &[FIRST];
 const FIRST: &str = "
 CREATE TABLE sessions(
   id INTEGER PRIMARY KEY, title TEXT NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL, head INTEGER,
-  sent_from INTEGER, deletion INTEGER, settings TEXT NOT NULL);
+  sent_from INTEGER, deletion INTEGER, settings TEXT NOT NULL) STRICT;
 CREATE TABLE turns(
   id INTEGER PRIMARY KEY, session INTEGER NOT NULL, parent INTEGER, speaker TEXT NOT NULL, created INTEGER NOT NULL,
-  ended TEXT, deletion INTEGER, continues INTEGER, numbers TEXT, text TEXT NOT NULL, reasoning TEXT NOT NULL);
+  ended TEXT, deletion INTEGER, continues INTEGER, numbers TEXT, text TEXT NOT NULL, reasoning TEXT NOT NULL) STRICT;
 CREATE INDEX turns_of_session ON turns(session, deletion, parent, speaker, ended);
 CREATE INDEX turns_deleted ON turns(deletion) WHERE deletion IS NOT NULL;
 CREATE TABLE traces(
   turn INTEGER PRIMARY KEY, format INTEGER NOT NULL, text BLOB NOT NULL, reasoning BLOB NOT NULL,
-  tokens BLOB NOT NULL);
+  tokens BLOB NOT NULL) STRICT;
 CREATE TABLE pieces(
   id INTEGER PRIMARY KEY, turn INTEGER NOT NULL, number INTEGER NOT NULL, text_at INTEGER NOT NULL,
   reasoning_at INTEGER NOT NULL, text TEXT NOT NULL, reasoning TEXT NOT NULL, text_trace BLOB NOT NULL,
-  reasoning_trace BLOB NOT NULL);
+  reasoning_trace BLOB NOT NULL) STRICT;
 CREATE UNIQUE INDEX pieces_of_turn ON pieces(turn, number);
-CREATE TABLE deletions(id INTEGER PRIMARY KEY, at INTEGER NOT NULL, session INTEGER NOT NULL, turn INTEGER);
+CREATE TABLE deletions(id INTEGER PRIMARY KEY, at INTEGER NOT NULL, session INTEGER NOT NULL, turn INTEGER) STRICT;
 CREATE TABLE states(
   id INTEGER PRIMARY KEY, file TEXT NOT NULL UNIQUE, session INTEGER NOT NULL, turn INTEGER, model TEXT NOT NULL,
   token_hash TEXT NOT NULL, tokens INTEGER NOT NULL, bytes INTEGER NOT NULL, created INTEGER NOT NULL,
-  used INTEGER NOT NULL);
+  used INTEGER NOT NULL) STRICT;
 CREATE INDEX states_of_text ON states(model, token_hash);
 CREATE VIRTUAL TABLE found USING fts5(
   text, content='turns', content_rowid='id', tokenize='unicode61 remove_diacritics 2');
@@ -121,8 +121,7 @@ pub(super) fn prepare(
         return Ok(None);
     }
     let told = |error: rusqlite::Error| StoreError::of(&error, "bringing up to date", path);
-    let transaction =
-        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(told)?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(told)?;
     // From here on nobody else writes; someone may have been faster.
     let from = recognise(&transaction, path, known)?;
     if from == known {

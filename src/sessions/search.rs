@@ -8,6 +8,7 @@ use rusqlite::params;
 use super::error::StoreError;
 use super::ids::{SessionId, TurnId};
 use super::moment::Moment;
+use super::read::words_of;
 use super::store::Store;
 use super::turn::Speaker;
 
@@ -90,7 +91,7 @@ impl Store {
             )?;
             let values = params![query, BEGIN.to_string(), END.to_string(), SNIPPET_WORDS, most];
             let hits = statement.query_map(values, |row| {
-                let marked: String = row.get(5)?;
+                let marked = words_of(row, 5)?;
                 let (snippet, found) = unmark(&marked);
                 hit(row, snippet, found)
             })?;
@@ -112,7 +113,7 @@ impl Store {
             // As SQLite's `lower` does it.
             let words: Vec<String> = words.iter().map(|word| word.to_ascii_lowercase()).collect();
             let hits = statement.query_map(rusqlite::params_from_iter(&words), |row| {
-                let (snippet, found) = around(row.get_ref(5)?.as_str()?, &words[0]);
+                let (snippet, found) = around(&words_of(row, 5)?, &words[0]);
                 hit(row, snippet, found)
             })?;
             Ok(hits.collect::<Result<_, _>>()?)
@@ -123,9 +124,9 @@ impl Store {
 fn hit(row: &rusqlite::Row<'_>, snippet: String, found: Vec<Range<usize>>) -> rusqlite::Result<Hit> {
     Ok(Hit {
         session: SessionId(row.get(0)?),
-        title: row.get(1)?,
+        title: words_of(row, 1)?,
         turn: Some(TurnId(row.get(2)?)),
-        speaker: Speaker::named(row.get_ref(3)?.as_str()?),
+        speaker: Speaker::named(&words_of(row, 3)?),
         created: Moment(row.get(4)?),
         snippet,
         found,
@@ -176,7 +177,9 @@ fn unmark(marked: &str) -> (String, Vec<Range<usize>>) {
     for c in marked.chars() {
         match c {
             BEGIN => begun = Some(text.len()),
-            END => found.extend(begun.take().map(|begun| begun..text.len())),
+            END => {
+                found.extend(begun.take().map(|begun| begun..text.len()).filter(|range| !range.is_empty()))
+            }
             c if c.is_whitespace() => text.push(' '),
             c => text.push(c),
         }

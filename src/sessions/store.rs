@@ -31,6 +31,8 @@ pub struct Store {
     path: PathBuf,
     /// Which file it was when it was opened; `None` where the system has no such numbers, or there is no file.
     file: Option<FileNumber>,
+    /// `recover` found nothing wrong, the last time it was called.
+    doubted: bool,
 }
 
 /// A file's own number on its device.
@@ -80,7 +82,7 @@ impl Store {
         let mut connection = Connection::open_in_memory().map_err(told)?;
         configure(&connection).map_err(told)?;
         schema::prepare(&mut connection, &path, STEPS)?;
-        Ok(Store { connection, path, file: None })
+        Ok(Store { connection, path, file: None, doubted: false })
     }
 
     fn connect(path: &Path) -> Result<Opened, StoreError> {
@@ -94,7 +96,7 @@ impl Store {
         if fs::metadata(path).is_ok_and(|metadata| metadata.len() <= CHECKED_BYTES) {
             check(&connection, path)?;
         }
-        let store = Store { connection, path: path.to_owned(), file: file_number(path) };
+        let store = Store { connection, path: path.to_owned(), file: file_number(path), doubted: false };
         Ok(Opened { store, migration, recovery: None })
     }
 
@@ -123,10 +125,8 @@ impl Store {
         self.follow_the_file()?;
         let path = &self.path;
         let told = |error: rusqlite::Error| StoreError::of(&error, doing, path);
-        let transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(told)?;
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(told)?;
         // A newer program may have brought the file up to its date in the meantime.
         let (found, known) = (schema::format_of(&transaction).map_err(told)?, STEPS.len() as i64);
         if found > known {
@@ -138,7 +138,10 @@ impl Store {
     }
 
     /// Runs `work` on one state of the file, whatever others write meanwhile.
-    pub(super) fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T, Fault>) -> Result<T, StoreError> {
+    pub(super) fn read<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, Fault>,
+    ) -> Result<T, StoreError> {
         let told = |error: rusqlite::Error| StoreError::of(&error, "reading", &self.path);
         let transaction = self.connection.unchecked_transaction().map_err(told)?;
         work(&transaction).map_err(|fault| fault.told("reading", &self.path))
@@ -164,20 +167,25 @@ impl Store {
         // On Windows an open file cannot be renamed.
         self.connection = Store::in_memory()?.connection;
         self.file = None;
-        let outcome = match Store::connect(&path).and_then(|opened| {
+        let doubted = self.doubted;
+        let sound = Store::connect(&path).and_then(|opened| {
             check(&opened.store.connection, &path)?;
             check_search(&opened.store.connection, &path)?;
-            Ok(opened)
-        }) {
+            // It was called for all the same, and not for the first time.
+            if doubted { Err(damaged(&path, "it cannot be read".to_owned())) } else { Ok(opened.store) }
+        });
+        let recovery = match sound {
+            Ok(store) => {
+                *self = Store { doubted: true, ..store };
+                None
+            }
             Err(StoreError::Damaged { what, .. }) => {
                 let recovery = salvage::recover(&path, &what)?;
-                Store::connect(&path).map(|opened| (opened.store, Some(recovery)))
+                *self = Store::connect(&path)?.store;
+                Some(recovery)
             }
-            Err(error) => Err(error),
-            Ok(opened) => Ok((opened.store, None)),
+            Err(error) => return Err(error),
         };
-        let (store, recovery) = outcome?;
-        *self = store;
         Ok(recovery)
     }
 
@@ -211,7 +219,11 @@ fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let found: String = connection
         .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
         .map_err(|error| StoreError::of(&error, "checking", path))?;
-    if found == "ok" { Ok(()) } else { Err(StoreError::Damaged { path: path.to_owned(), what: found }) }
+    if found == "ok" { Ok(()) } else { Err(damaged(path, found)) }
+}
+
+fn damaged(path: &Path, what: String) -> StoreError {
+    StoreError::Damaged { path: path.to_owned(), what }
 }
 
 /// Makes the index of words anew, which is all that can be wrong with it.
@@ -253,10 +265,7 @@ fn private() -> OpenOptions {
 fn lock(path: &Path) -> Result<Option<File>, StoreError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
-    let file = private()
-        .create(true)
-        .open(name)
-        .map_err(|error| StoreError::io(&error, "locking", path))?;
+    let file = private().create(true).open(name).map_err(|error| StoreError::io(&error, "locking", path))?;
     let begun = Instant::now();
     loop {
         match file.try_lock() {

@@ -56,9 +56,9 @@ fn a_step_that_fails_leaves_the_older_file() {
         assert_eq!(schema::format_of(&connection).unwrap(), 1);
         let columns = "SELECT count(*) FROM pragma_table_info('sessions') WHERE name = 'mood'";
         assert_eq!(number(&connection, columns), 0);
-        let copies = std::fs::read_dir(folder.path()).unwrap().filter(|entry| {
-            entry.as_ref().unwrap().file_name().to_string_lossy().contains("format1")
-        });
+        let copies = std::fs::read_dir(folder.path())
+            .unwrap()
+            .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().contains("format1"));
         assert_eq!(copies.count(), attempt, "no copy is overwritten");
     }
 }
@@ -152,7 +152,12 @@ fn a_reply_that_nobody_ends_is_taken_as_it_stands() {
     // Its program lives after all: nothing it adds is lost, and nothing comes twice.
     store.write(&[piece(old.id, 0, 0, "glühw"), piece(old.id, 1, 6, "ein")]).unwrap();
     assert_eq!(ended(&other)[0].0, "glühwein");
-    store.write(&[Change::Finish(old.clone(), super::super::ReplyEnd { reason: "eot".into(), ..Default::default() })]).unwrap();
+    store
+        .write(&[Change::Finish(
+            old.clone(),
+            super::super::ReplyEnd { reason: "eot".into(), ..Default::default() },
+        )])
+        .unwrap();
     assert_eq!(ended(&other)[0], ("glühwein".to_owned(), Some("eot".to_owned())));
     // Someone goes on from the young one.
     let follow = NewTurn {

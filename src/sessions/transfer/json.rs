@@ -236,8 +236,8 @@ fn read_session(number: usize, session: FileSession) -> Result<SessionDocument, 
 }
 
 fn read_turn(turn: FileTurn) -> Result<TurnDocument, &'static str> {
-    let speaker = Speaker::named(&turn.speaker)
-        .ok_or("its \"speaker\" is none of \"user\", \"model\", \"summary\"")?;
+    let speaker =
+        Speaker::named(&turn.speaker).ok_or("its \"speaker\" is none of \"user\", \"model\", \"summary\"")?;
     let trace = TurnTrace {
         text: read_marks(turn.trace, &turn.text).ok_or("its \"trace\" does not fit its \"text\"")?,
         reasoning: read_marks(turn.reasoning_trace, &turn.reasoning)

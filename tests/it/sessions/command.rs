@@ -55,10 +55,16 @@ impl Data {
 fn sessions_are_listed_shown_and_searched() {
     let (data, id) = Data::new();
     let list = data.out(&["list"]);
-    assert!(list.starts_with(&format!("{id}  question 0 about lanterns\n    just now · 4 turns · gemma-4")), "{list}");
+    assert!(
+        list.starts_with(&format!("{id}  question 0 about lanterns\n    just now · 4 turns · gemma-4")),
+        "{list}"
+    );
     assert!(!list.contains('\u{1b}'), "no control characters");
     let listed = data.json(&["list", "--json"]);
-    assert_eq!((&listed["sessions"][0]["id"], &listed["sessions"][0]["turns"]), (&id.clone().into(), &4.into()));
+    assert_eq!(
+        (&listed["sessions"][0]["id"], &listed["sessions"][0]["turns"]),
+        (&id.clone().into(), &4.into())
+    );
     let shown = data.out(&["show", "last"]);
     assert!(shown.contains("## You\n\nquestion 1 about lanterns\n"), "{shown}");
     assert!(shown.contains("answer1word0 answer1word1 answer1word2"));
@@ -95,7 +101,10 @@ fn what_is_exported_can_be_imported() {
 fn what_is_deleted_can_be_restored() {
     let (data, id) = Data::new();
     let deleted = data.out(&["delete", &id]);
-    assert!(deleted.starts_with(&format!("deleted {id}  question 0")) && deleted.contains("restore"), "{deleted}");
+    assert!(
+        deleted.starts_with(&format!("deleted {id}  question 0")) && deleted.contains("restore"),
+        "{deleted}"
+    );
     assert_eq!(data.out(&["list"]), "no sessions yet\n");
     assert_eq!(data.json(&["list", "--deleted", "--json"])["sessions"][0]["deleted"], true);
     assert_eq!(data.json(&["restore", &id, "--json"])["restored"][0]["id"], id);
@@ -114,7 +123,10 @@ fn problems_have_codes_and_help() {
         store.write(&[Change::Append(asks(SessionId::fresh(), None, "x"))]).unwrap();
     }
     let ids: Vec<String> = store.sessions().unwrap().iter().map(|info| info.id.to_string()).collect();
-    let letter = ids.iter().map(|id| &id[..1]).find(|letter| ids.iter().filter(|id| id.starts_with(letter)).count() > 1);
+    let letter = ids
+        .iter()
+        .map(|id| &id[..1])
+        .find(|letter| ids.iter().filter(|id| id.starts_with(letter)).count() > 1);
     let (code, _, err) = data.run(&["show", letter.unwrap()]);
     assert!(code == 2 && err.contains("sessions are called"), "{err}");
     let bad = data.path().join("bad.json");

@@ -90,7 +90,10 @@ fn writer() {
             recorder.text(reply.id, Channel::Answer, &format!("word{word} "), Origin::Target);
             std::thread::sleep(Duration::from_millis(1));
         }
-        recorder.change(Change::Finish(reply.clone(), ReplyEnd { reason: "eot".to_owned(), ..ReplyEnd::default() }));
+        recorder.change(Change::Finish(
+            reply.clone(),
+            ReplyEnd { reason: "eot".to_owned(), ..ReplyEnd::default() },
+        ));
         recorder.ask(Question::Turns(vec![reply.id]));
     }
 }
@@ -237,8 +240,14 @@ fn processes_that_make_the_file_at_once_make_one() {
             assert_eq!(lines.recv_timeout(PATIENCE).as_deref(), Ok("done"));
             assert!(child.wait().unwrap().success());
         }
-        let mut titles: Vec<String> =
-            Store::open(&file).unwrap().store.sessions().unwrap().into_iter().map(|info| info.title).collect();
+        let mut titles: Vec<String> = Store::open(&file)
+            .unwrap()
+            .store
+            .sessions()
+            .unwrap()
+            .into_iter()
+            .map(|info| info.title)
+            .collect();
         titles.sort();
         assert_eq!(titles, ["a", "b", "c", "d"]);
     }

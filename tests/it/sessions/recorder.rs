@@ -72,8 +72,7 @@ fn a_chat_is_recorded_and_asked_for() {
     assert_eq!((turn.text.as_str(), turn.reasoning.as_str()), ("A light in a case.", "Hm."));
     let Answer::Trace(_, trace) = answer(&reports) else { panic!() };
     let token = |bytes, origin| Mark::Token { bytes, origin };
-    let marks =
-        [token(7, Origin::Accepted), Mark::Rejected(" for".to_owned()), token(11, Origin::Target)];
+    let marks = [token(7, Origin::Accepted), Mark::Rejected(" for".to_owned()), token(11, Origin::Target)];
     assert_eq!(trace.text.0, marks);
     assert_eq!(trace.reasoning.0, [token(3, Origin::Target)]);
     let Answer::Export(_, markdown) = answer(&reports) else { panic!() };

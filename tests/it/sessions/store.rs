@@ -22,7 +22,9 @@ fn a_session_is_as_it_was_left() {
     store.write(&[Change::Settings(session, settings.clone())]).unwrap();
     let before = store.session(session).unwrap();
     let sent_from = Some(before.turns[2].id);
-    store.write(&[Change::SentFrom(session, sent_from), Change::Head(session, Some(before.turns[3].id))]).unwrap();
+    store
+        .write(&[Change::SentFrom(session, sent_from), Change::Head(session, Some(before.turns[3].id))])
+        .unwrap();
     drop(store);
     let store = open(&file);
     let after = store.session(session).unwrap();
@@ -138,7 +140,11 @@ fn purging_takes_what_is_old_and_its_states() {
     let delete = |session, at| Change::DeleteSession(session, DeletionId::fresh(), Moment(at));
     let branch = store.session(young).unwrap().turns[2].id;
     store
-        .write(&[delete(old, 100), delete(young, 300), Change::DeleteTurn(branch, DeletionId::fresh(), Moment(100))])
+        .write(&[
+            delete(old, 100),
+            delete(young, 300),
+            Change::DeleteTurn(branch, DeletionId::fresh(), Moment(100)),
+        ])
         .unwrap();
     let purged = store.purge(Moment(200)).unwrap();
     assert_eq!((purged.sessions, purged.turns, purged.state_files), (1, 2, vec!["a".to_owned()]));
@@ -162,8 +168,10 @@ fn words_are_found_with_what_is_around_them() {
     let snippets = |words: &str| -> Vec<String> {
         let hits = store.search(words, 10).unwrap();
         let hits = hits.into_iter().filter(|hit| hit.turn.is_some());
-        hits.map(|hit| hit.found.iter().map(|range| hit.snippet[range.clone()].to_owned()).collect::<Vec<_>>().join("+"))
-            .collect()
+        hits.map(|hit| {
+            hit.found.iter().map(|range| hit.snippet[range.clone()].to_owned()).collect::<Vec<_>>().join("+")
+        })
+        .collect()
     };
     assert_eq!(snippets("creme"), ["Crème"]);
     assert_eq!(snippets("oven LONG"), ["long+oven"]);
