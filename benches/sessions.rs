@@ -14,7 +14,7 @@ use slipstream::sessions::{
 };
 use slipstream::token::{Origin, TokenId};
 
-/// Bytes of an English token of Gemma's, on average.
+/// A token of Gemma's is about four letters of English.
 const WORDS: [&str; 8] = [" the", " lantern", "s", " of", " Amster", "dam", " were", " lit"];
 
 fn number(name: &str, usual: usize) -> usize {
@@ -119,6 +119,15 @@ fn report(path: &Path, session: SessionId, repeats: usize) {
         let found = open().session(session).expect("a session");
         assert!(found.turns.len() > 1);
     });
+    // What `CHECKED_BYTES` of src/sessions/store.rs is made of.
+    let raw = rusqlite::Connection::open(path).expect("opened");
+    for check in ["quick_check", "integrity_check"] {
+        measure(check, repeats, || {
+            let sql = format!("PRAGMA {check}(1)");
+            let found: String = raw.query_row(&sql, [], |row| row.get(0)).expect("checked");
+            assert_eq!(found, "ok");
+        });
+    }
     let mut store = open();
     measure("open the session in an open file", repeats, || {
         store.session(session).expect("a session");

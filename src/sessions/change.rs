@@ -187,7 +187,7 @@ fn make_way(
         .optional()?;
     if let Some((lives, grows)) = found {
         if !lives {
-            revive(connection, parent)?;
+            revive(connection, "VALUES (?1)", parent.0)?;
         }
         if grows {
             reply::settle(connection, parent)?;
@@ -196,13 +196,15 @@ fn make_way(
     Ok(())
 }
 
-/// Takes the marks off a turn and all before it.
-fn revive(connection: &Connection, turn: TurnId) -> rusqlite::Result<()> {
+/// Takes the marks off some turns and all before them.
+fn revive(connection: &Connection, turns: &str, value: i64) -> rusqlite::Result<()> {
     connection.execute(
-        "WITH RECURSIVE up(id) AS (
-           VALUES (?1) UNION SELECT turns.parent FROM turns JOIN up ON turns.id = up.id)
-         UPDATE turns SET deletion = NULL WHERE id IN (SELECT id FROM up) AND deletion IS NOT NULL",
-        [turn.0],
+        &format!(
+            "WITH RECURSIVE up(id) AS (
+               {turns} UNION SELECT turns.parent FROM turns JOIN up ON turns.id = up.id)
+             UPDATE turns SET deletion = NULL WHERE id IN (SELECT id FROM up) AND deletion IS NOT NULL"
+        ),
+        [value],
     )?;
     Ok(())
 }
@@ -263,13 +265,8 @@ fn delete_turn(
 
 fn restore(connection: &Connection, deletion: DeletionId) -> rusqlite::Result<()> {
     connection.execute("UPDATE sessions SET deletion = NULL WHERE deletion = ?1", [deletion.0])?;
-    let sql = "SELECT turn FROM deletions WHERE id = ?1";
-    let turn: Option<Option<i64>> = connection.query_row(sql, [deletion.0], |row| row.get(0)).optional()?;
-    connection.execute("UPDATE turns SET deletion = NULL WHERE deletion = ?1", [deletion.0])?;
-    if let Some(turn) = turn.flatten() {
-        // What it hung on may have been deleted after it.
-        revive(connection, TurnId(turn))?;
-    }
+    // What the turns hang on may have been deleted after them.
+    revive(connection, "SELECT id FROM turns WHERE deletion = ?1", deletion.0)?;
     connection.execute("DELETE FROM deletions WHERE id = ?1", [deletion.0])?;
     Ok(())
 }

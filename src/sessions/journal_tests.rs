@@ -28,11 +28,13 @@ fn full() -> StoreError {
 
 /// The texts of the pieces among some changes.
 fn pieces(changes: &[Change]) -> Vec<(u32, usize, &str)> {
-    let piece = |change| match change {
-        &Change::Grow(ref piece) => Some((piece.number, piece.text_at, piece.text.as_str())),
-        _ => None,
-    };
-    changes.iter().filter_map(piece).collect()
+    let mut found = Vec::new();
+    for change in changes {
+        if let Change::Grow(piece) = change {
+            found.push((piece.number, piece.text_at, piece.text.as_str()));
+        }
+    }
+    found
 }
 
 #[test]

@@ -6,7 +6,8 @@
 //! * `change.rs`: everything that can be done, as values that may be done twice; `reply.rs`: a reply that grows.
 //! * `store.rs`, `read.rs`, `search.rs`, `state.rs`, `purge.rs`: the open file; each call waits for the disk.
 //! * `recorder.rs`: a thread that waits instead; once a second it writes what a running reply has grown by.
-//! * `schema.rs`: the tables and their format's number; `salvage.rs`, `carve.rs`: what is done about a damaged file.
+//! * `file.rs`: the file and what lies beside it; `schema.rs`: the tables and their format's number; `salvage.rs`,
+//!   `carve.rs`: what is done about a damaged file.
 //! * `transfer/`: Markdown, and JSON that can be read back.
 //!
 //! What is promised: a turn that ended is on the disk; of a running reply at most the last second is not, however the
@@ -15,6 +16,7 @@
 mod carve;
 mod change;
 mod error;
+mod file;
 mod ids;
 mod journal;
 mod moment;
@@ -33,7 +35,6 @@ mod transfer;
 mod tree;
 mod turn;
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use change::Change;
@@ -62,23 +63,3 @@ pub const FILE_NAME: &str = "sessions.db";
 
 /// How long another process may hold the file before that is a problem. Its longest work takes well under a second.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// `sessions.WORD.db` for `sessions.db`.
-fn beside(path: &Path, word: &str) -> PathBuf {
-    let name = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
-    path.with_file_name(format!("{}.{word}.{}", name(path.file_stem()), name(path.extension())))
-}
-
-/// The same, with a number where that name is taken.
-fn free_name(path: &Path, word: &str) -> PathBuf {
-    let names = std::iter::once(word.to_owned()).chain((2..).map(|number| format!("{word}-{number}")));
-    names.map(|word| beside(path, &word)).find(|path| !path.exists()).unwrap_or_default()
-}
-
-/// Takes everyone else's rights to a file away. A convenience: the folder, too, is the person's own.
-fn make_private(path: &Path) {
-    #[cfg(unix)]
-    let _ = std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600));
-    #[cfg(not(unix))]
-    let _ = path;
-}

@@ -12,6 +12,7 @@ use rusqlite::{Connection, params_from_iter};
 use super::carve::{CarvedRow, Carver};
 use super::change::rename;
 use super::error::StoreError;
+use super::file;
 use super::ids::SessionId;
 use super::schema::{self, PAGE_BYTES, STEPS};
 use super::turn::Speaker;
@@ -31,12 +32,12 @@ pub struct Recovery {
 
 /// Does it. The caller holds the lock, and no connection to the file.
 pub(super) fn recover(path: &Path, damage: &str) -> Result<Recovery, StoreError> {
-    let rebuilt = super::beside(path, "rebuilding");
+    let rebuilt = file::beside(path, "rebuilding");
     for leftover in [rebuilt.clone(), with_suffix(&rebuilt, "-journal")] {
         remove(&leftover).map_err(|error| StoreError::io(&error, "removing an unfinished", &leftover))?;
     }
     let (sessions, turns) = rebuild(path, &rebuilt)?;
-    let set_aside = super::free_name(path, "damaged");
+    let set_aside = file::free_name(path, "damaged");
     let moved = |error: std::io::Error| StoreError::io(&error, "setting aside", path);
     // The log first: an interruption here leaves a file without its log, which is recovered once more. The other way
     // round, a new file would meet a foreign log.
@@ -72,7 +73,7 @@ fn rebuild(path: &Path, rebuilt: &Path) -> Result<(u32, u32), StoreError> {
     let log = File::open(with_suffix(path, "-wal")).ok();
     let mut carver = Carver::new(file, log, page_bytes).map_err(read)?;
     let mut connection = Connection::open(rebuilt).map_err(told)?;
-    super::make_private(rebuilt);
+    file::make_private(rebuilt);
     connection.execute_batch(&format!("PRAGMA page_size = {PAGE_BYTES}")).map_err(told)?;
     schema::prepare(&mut connection, rebuilt, STEPS)?;
     let transaction = connection.transaction().map_err(told)?;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::error::StoreError;
+use super::file;
 
 /// Marks the file as ours: "slip".
 pub(super) const APPLICATION: i64 = 0x736c_6970;
@@ -128,25 +129,33 @@ pub(super) fn prepare(
         return Ok(None);
     }
     let backup = if from > 0 { Some(copy(path, from)?) } else { None };
-    for step in steps.iter().skip(usize::try_from(from).unwrap_or(0)) {
-        transaction.execute_batch(step).map_err(told)?;
+    let work = || {
+        for step in steps.iter().skip(usize::try_from(from).unwrap_or(0)) {
+            transaction.execute_batch(step)?;
+        }
+        let marks = format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {known}");
+        transaction.execute_batch(&marks)
+    };
+    if let Err(error) = work().and_then(|()| transaction.commit()) {
+        // The file is as it was, and each start would leave a copy of it.
+        if let Some(backup) = &backup {
+            let _ = fs::remove_file(backup);
+        }
+        return Err(told(error));
     }
-    let marks = format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {known}");
-    transaction.execute_batch(&marks).map_err(told)?;
-    transaction.commit().map_err(told)?;
     Ok((from > 0).then_some(Migration { from, to: known, backup }))
 }
 
 /// Copies the file as it stands, the log's part of it included, under a name that nothing has yet.
 fn copy(path: &Path, format: i64) -> Result<PathBuf, StoreError> {
-    let backup = super::free_name(path, &format!("format{format}"));
+    let backup = file::free_name(path, &format!("format{format}"));
     let reader = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
         .map_err(|error| StoreError::of(&error, "copying", path))?;
     let target = backup.to_string_lossy().into_owned();
     reader
         .execute("VACUUM INTO ?1", [target])
         .map_err(|error| StoreError::of(&error, "making a copy of", path))?;
-    super::make_private(&backup);
+    file::make_private(&backup);
     // It must be on the disk before the original changes.
     fs::File::open(&backup)
         .and_then(|file| file.sync_all())

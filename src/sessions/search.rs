@@ -213,12 +213,13 @@ mod tests {
 
     #[test]
     fn snippets_are_one_line_with_places() {
-        assert_eq!(unmark("a\n\u{1}bc\u{2}\td\u{1}e"), ("a bc de".to_owned(), vec![2..4]));
+        let at = |text: &str, range| (text.to_owned(), Vec::from([range]));
+        assert_eq!(unmark("a\n\u{1}bc\u{2}\td\u{1}e"), at("a bc de", 2..4));
         let (snippet, found) = around(&format!("{}在这里 Hello{}", "前".repeat(50), "后".repeat(50)), "这里");
         assert_eq!(&snippet[found[0].clone()], "这里");
         assert!(snippet.starts_with('…') && snippet.ends_with('…'), "{snippet}");
-        assert_eq!(around("ab", "ab"), ("ab".to_owned(), vec![0..2]));
-        assert_eq!(around("ÄB", "b"), ("ÄB".to_owned(), vec![2..3]));
+        assert_eq!(around("ab", "ab"), at("ab", 0..2));
+        assert_eq!(around("ÄB", "b"), at("ÄB", 2..3));
         assert!(is_unspaced('中') && is_unspaced('ค') && is_unspaced('の') && !is_unspaced('é'));
     }
 }

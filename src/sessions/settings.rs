@@ -78,7 +78,9 @@ pub struct Sampling {
 
 impl Default for Sampling {
     fn default() -> Self {
-        Sampling { seed: None, ..Sampling::from(&SamplingSettings::default()) }
+        let mut usual = Sampling::from(&SamplingSettings::default());
+        usual.seed = None;
+        usual
     }
 }
 

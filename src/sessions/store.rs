@@ -4,24 +4,23 @@
 //! write is one short transaction that takes its turn at its beginning. Opening (which may bring the file up to date,
 //! or set a damaged one aside) is one process's at a time, by a lock on a file beside it.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::change::{Change, apply};
 use super::error::{Fault, StoreError};
+use super::file::{FileNumber, file_number, lock, make_file, make_folder};
 use super::moment::Moment;
 use super::salvage::{self, Recovery};
 use super::schema::{self, Migration, PAGE_BYTES, STEPS};
 use super::{PATIENCE, reply};
 
-/// Files up to this size are checked whole when they are opened; of a larger one, damage shows when it is met.
-/// (Measured: 10 ms a 10 MB from the system's cache, see docs/bench.)
-const CHECKED_BYTES: u64 = 16 << 20;
-/// Reading is not refused for a short while of someone else's exclusive work.
-const NAP: Duration = Duration::from_millis(20);
+/// Files up to this size are checked whole when they are opened; of a larger one, damage shows when it is met. A check
+/// takes about 0.9 ms a megabyte (benches/sessions.rs, two busy cores), so it stays a small part of the 150 ms that opening
+/// may take.
+const CHECKED_BYTES: u64 = 32 << 20;
 /// A reply that began longer ago than this and has not ended is taken for interrupted. Wrong guesses do no harm.
 const STALE_MILLISECONDS: i64 = 3_600_000;
 
@@ -34,9 +33,6 @@ pub struct Store {
     /// `recover` found nothing wrong, the last time it was called.
     doubted: bool,
 }
-
-/// A file's own number on its device.
-type FileNumber = (u64, u64);
 
 /// What opening has led to.
 pub struct Opened {
@@ -170,7 +166,7 @@ impl Store {
         let doubted = self.doubted;
         let sound = Store::connect(&path).and_then(|opened| {
             check(&opened.store.connection, &path)?;
-            check_search(&opened.store.connection, &path)?;
+            make_index(&opened.store.connection, &path)?;
             // It was called for all the same, and not for the first time.
             if doubted { Err(damaged(&path, "it cannot be read".to_owned())) } else { Ok(opened.store) }
         });
@@ -214,81 +210,32 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     ))
 }
 
-/// Looks at every page.
+/// Looks at every page, and whether the indexes say what the tables say. Where nothing but the index of words is wrong, it
+/// is made anew.
 fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
-    let found: String = connection
-        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
-        .map_err(|error| StoreError::of(&error, "checking", path))?;
-    if found == "ok" { Ok(()) } else { Err(damaged(path, found)) }
+    let told = |error: rusqlite::Error| StoreError::of(&error, "checking", path);
+    let mut statement = connection.prepare("PRAGMA integrity_check").map_err(told)?;
+    let found: Vec<String> =
+        statement.query_map([], |row| row.get(0)).and_then(Iterator::collect).map_err(told)?;
+    if found == ["ok"] {
+        return Ok(());
+    }
+    if found.iter().all(|line| line.to_ascii_lowercase().contains("fts5")) {
+        return make_index(connection, path);
+    }
+    Err(damaged(path, found.into_iter().next().unwrap_or_default()))
 }
 
 fn damaged(path: &Path, what: String) -> StoreError {
     StoreError::Damaged { path: path.to_owned(), what }
 }
 
-/// Makes the index of words anew, which is all that can be wrong with it.
-fn check_search(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+/// Makes the index of words from the texts, which is possible at any time.
+fn make_index(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     connection
         .execute("INSERT INTO found(found) VALUES ('rebuild')", [])
         .map(|_| ())
         .map_err(|error| StoreError::of(&error, "indexing", path))
-}
-
-/// Chats are private: the folder and the files are the person's own.
-fn make_folder(folder: &Path) -> std::io::Result<()> {
-    if folder.as_os_str().is_empty() || folder.is_dir() {
-        return Ok(());
-    }
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
-}
-
-fn make_file(path: &Path) -> std::io::Result<()> {
-    match private().create_new(true).open(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        other => other.map(|_| ()),
-    }
-}
-
-fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-}
-
-/// Waits until no other process opens the file. Where the file system knows no locks, there are none.
-fn lock(path: &Path) -> Result<Option<File>, StoreError> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let file = private().create(true).open(name).map_err(|error| StoreError::io(&error, "locking", path))?;
-    let begun = Instant::now();
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(Some(file)),
-            Err(fs::TryLockError::WouldBlock) if begun.elapsed() < PATIENCE => std::thread::sleep(NAP),
-            Err(fs::TryLockError::WouldBlock) => {
-                return Err(StoreError::Busy { path: path.to_owned(), seconds: PATIENCE.as_secs() });
-            }
-            Err(fs::TryLockError::Error(_)) => return Ok(None),
-        }
-    }
-}
-
-#[cfg(unix)]
-fn file_number(path: &Path) -> Option<FileNumber> {
-    use std::os::unix::fs::MetadataExt as _;
-    // A file that is gone differs from every other.
-    Some(fs::metadata(path).map_or((0, 0), |metadata| (metadata.dev(), metadata.ino())))
-}
-
-#[cfg(not(unix))]
-fn file_number(_: &Path) -> Option<FileNumber> {
-    None
 }
 
 #[cfg(test)]

@@ -248,7 +248,7 @@ impl Run {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(150))]
     #[test]
     fn the_store_does_what_the_model_does(steps in prop::collection::vec(step(), 1..40)) {
         let mut run = Run {
