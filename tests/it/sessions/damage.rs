@@ -185,11 +185,16 @@ fn what_is_in_the_log_comes_back_too() {
     // As a kill leaves it: copied while it is open.
     let copy = folder.path().join("copy.db");
     fs::copy(&file, &copy).unwrap();
-    fs::copy(folder.path().join("sessions.db-wal"), folder.path().join("copy.db-wal")).unwrap();
+    let mut log = fs::read(folder.path().join("sessions.db-wal")).unwrap();
     drop(store);
     let mut damaged = fs::read(&copy).unwrap();
     damaged[..100].fill(0xff);
     fs::write(&copy, damaged).unwrap();
+    // The first page may be in the log as well: 24 bytes, the page's number first, then the page.
+    for frame in log[32..].chunks_exact_mut(24 + 8192).filter(|frame| frame[..4] == [0, 0, 0, 1]) {
+        frame[24..124].fill(0xff);
+    }
+    fs::write(folder.path().join("copy.db-wal"), log).unwrap();
     let opened = Store::open(&copy).unwrap();
     let recovery = opened.recovery.expect("it is noticed");
     assert_eq!(recovery.turns as usize, TURNS + 10);
