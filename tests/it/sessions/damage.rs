@@ -29,7 +29,7 @@ fn sound() -> (TempDir, PathBuf, Vec<u8>) {
     (folder, file, bytes)
 }
 
-/// A generator of our own: the same damage in every run.
+/// A generator of our own: the same places in every run (what lies there differs: names are made by chance).
 struct Chance(u64);
 
 impl Chance {
