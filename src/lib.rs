@@ -20,6 +20,7 @@ pub mod llama;
 pub mod models;
 pub mod request;
 pub mod sampling;
+pub mod sessions;
 pub mod spec;
 pub mod token;
 pub mod tui;

@@ -61,6 +61,12 @@ pub enum Command {
     Inspect(InspectArgs),
     /// List the models on this machine, and which drafter belongs to which.
     List(OutputArgs),
+    /// List, show, search, export, import and delete the chats kept on this machine.
+    Sessions {
+        /// What to do.
+        #[command(subcommand)]
+        what: SessionsCommand,
+    },
     /// Check this machine: processor features in use, memory, devices.
     Doctor(OutputArgs),
     /// Show the settings in effect and where each comes from, or where the config file lies.
@@ -267,6 +273,113 @@ pub struct ShowArgs {
     /// The rest.
     #[command(flatten)]
     pub shared: Shared,
+}
+
+/// `slipstream sessions`. SESSION is a name from `list`, as many letters of it as tell it apart, or `last`.
+#[derive(Debug, Subcommand)]
+pub enum SessionsCommand {
+    /// List the sessions, the one used last first.
+    List {
+        /// Those that were deleted and can be restored.
+        #[arg(long)]
+        deleted: bool,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the branch of a session that was looked at last.
+    Show {
+        /// A name from `list`, as many letters of it as tell it apart, or `last`.
+        session: String,
+        /// Print the whole session as JSON, as `export` does.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Find words in everything that was said.
+    Search {
+        /// The words; the last one may be the beginning of one. In quotation marks: one after the other.
+        #[arg(required = true)]
+        words: Vec<String>,
+        /// Print at most so many places.
+        #[arg(short = 'n', long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        most: u32,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write sessions to standard output or a file: as JSON, which `import` reads, or as Markdown.
+    Export {
+        /// Names from `list`, as many letters of them as tell them apart, or `last`.
+        #[arg(required_unless_present = "all")]
+        sessions: Vec<String>,
+        /// All sessions.
+        #[arg(long, conflicts_with = "sessions")]
+        all: bool,
+        /// What they are written as [default: by the file's name, else json].
+        #[arg(long, value_name = "json|md")]
+        format: Option<FormatArg>,
+        /// A file that does not exist yet.
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Add the sessions of an exported JSON file, as new ones.
+    Import {
+        /// The file; `-` is standard input.
+        file: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Give a session another title.
+    Rename {
+        /// A name from `list`, as many letters of it as tell it apart, or `last`.
+        session: String,
+        /// The title; an empty one: the first words.
+        title: String,
+    },
+    /// Delete sessions. For 30 days they can be restored.
+    Delete {
+        /// Names from `list`, as many letters of them as tell them apart, or `last`.
+        #[arg(required = true)]
+        sessions: Vec<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take the deletion of sessions back.
+    Restore {
+        /// Names from `list --deleted`, or as many letters of them as tell them apart.
+        #[arg(required = true)]
+        sessions: Vec<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+impl SessionsCommand {
+    /// Whether JSON is asked for.
+    #[must_use]
+    pub fn json(&self) -> bool {
+        match self {
+            SessionsCommand::List { json, .. }
+            | SessionsCommand::Show { json, .. }
+            | SessionsCommand::Search { json, .. }
+            | SessionsCommand::Import { json, .. }
+            | SessionsCommand::Delete { json, .. }
+            | SessionsCommand::Restore { json, .. } => *json,
+            SessionsCommand::Export { .. } | SessionsCommand::Rename { .. } => false,
+        }
+    }
+}
+
+/// What a session is written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FormatArg {
+    /// Everything; `import` reads it.
+    Json,
+    /// The branch looked at last, for people.
+    Md,
 }
 
 /// Where to look for a drafter.

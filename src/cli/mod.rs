@@ -20,6 +20,7 @@ mod preferences;
 mod printer;
 mod report;
 mod run;
+mod sessions;
 mod settings;
 mod tune;
 mod tuned;
@@ -46,6 +47,7 @@ pub fn main(started: Instant) -> u8 {
         Some(Command::Tune(tune)) => tune.json,
         Some(Command::Inspect(inspect)) => inspect.json,
         Some(Command::List(output) | Command::Doctor(output)) => output.json,
+        Some(Command::Sessions { what }) => what.json(),
         Some(Command::Config { what: ConfigCommand::Path(output) }) => output.json,
         Some(Command::Config { what: ConfigCommand::Show(show) }) => show.json,
         _ => false,
@@ -68,6 +70,7 @@ pub fn main(started: Instant) -> u8 {
         Some(Command::Tune(tune)) => tune::run(&tune, &machine),
         Some(Command::Inspect(inspect)) => inspect::run(&inspect),
         Some(Command::List(output)) => list::run(&output, &machine),
+        Some(Command::Sessions { what }) => sessions::run(&what),
         Some(Command::Doctor(output)) => doctor::run(&output, &machine),
         Some(Command::Config { what }) => config::run(&what, problem.as_ref(), &machine),
         Some(Command::Completions { shell }) => completions(shell),

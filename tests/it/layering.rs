@@ -19,6 +19,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "llama",
             "models",
             "request",
+            "sessions",
             "token",
             "tui",
             "tuning",
@@ -39,6 +40,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("exact", &["event", "experiment", "token"]),
     ("error", &["event"]),
     ("request", &[]),
+    ("sessions", &["event", "request", "token"]),
     ("token", &[]),
 ];
 

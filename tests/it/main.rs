@@ -20,6 +20,7 @@ mod pocket;
 mod policy;
 mod pty;
 mod screen;
+mod sessions;
 mod terminal;
 mod terminal_manners;
 mod tui;

@@ -1,0 +1,194 @@
+//! What the session store costs: `cargo bench --bench sessions -- [turns=2000] [tokens=2000000] [repeats=9]`.
+//!
+//! One session of so many turns (questions of 40 words, answers with the rest of the tokens, every third token a rejected
+//! guess beside it), as the chat writes it: opened anew each time, from the system's cache. Times are medians, brackets the
+//! quickest and the slowest.
+
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+use std::path::Path;
+use std::time::Instant;
+
+use slipstream::sessions::{
+    Change, Moment, NewReply, NewTurn, Piece, ReplyEnd, SessionId, Speaker, Store, Trace, TurnId,
+};
+use slipstream::token::{Origin, TokenId};
+
+/// A token of Gemma's is about four letters of English.
+const WORDS: [&str; 8] = [" the", " lantern", "s", " of", " Amster", "dam", " were", " lit"];
+
+fn number(name: &str, usual: usize) -> usize {
+    let prefix = format!("{name}=");
+    let given = std::env::args().find_map(|argument| argument.strip_prefix(&prefix)?.parse().ok());
+    given.unwrap_or(usual)
+}
+
+fn text(tokens: usize, seed: usize) -> (String, Trace) {
+    let (mut text, mut trace) = (String::new(), Trace::default());
+    for at in 0..tokens {
+        let word = WORDS[(at * 7 + seed + at / 5) % WORDS.len()];
+        text.push_str(word);
+        trace.token(word, if at % 3 == 0 { Origin::Target } else { Origin::Accepted });
+        if at % 3 == 0 {
+            trace.rejected(WORDS[at % WORDS.len()]);
+        }
+    }
+    (text, trace)
+}
+
+fn fill(store: &mut Store, turns: usize, tokens: usize) -> SessionId {
+    let session = SessionId::fresh();
+    let mut parent = None;
+    for round in 0..turns / 2 {
+        let (question, _) = text(40, round);
+        let id = TurnId::fresh(parent);
+        let created = Moment::now();
+        let asked = NewTurn { id, session, parent, speaker: Speaker::User, text: question, created };
+        let (answer, text_trace) = text((2 * tokens / turns).saturating_sub(40), round);
+        let reply = NewReply {
+            id: TurnId::fresh(Some(id)),
+            session,
+            parent: Some(id),
+            created,
+            continues: None,
+            text: String::new(),
+            reasoning: String::new(),
+        };
+        let piece = Piece {
+            turn: reply.id,
+            number: 0,
+            text_at: 0,
+            reasoning_at: 0,
+            text: answer,
+            reasoning: String::new(),
+            text_trace,
+            reasoning_trace: Trace::default(),
+        };
+        let end = ReplyEnd {
+            reason: "eot".to_owned(),
+            numbers: Some(serde_json::json!({ "predicted_n": tokens / turns, "draft_n": 812, "gain": 1.41 })),
+            tokens: (0..2 * tokens / turns).map(|at| TokenId(at as i32 * 131 % 262_144)).collect(),
+            ..ReplyEnd::default()
+        };
+        parent = Some(reply.id);
+        let changes = [
+            Change::Append(asked),
+            Change::Begin(reply.clone()),
+            Change::Grow(piece),
+            Change::Finish(reply, end),
+        ];
+        store.write(&changes).expect("written");
+    }
+    session
+}
+
+fn measure(what: &str, repeats: usize, mut work: impl FnMut()) {
+    let mut times: Vec<f64> = (0..repeats)
+        .map(|_| {
+            let begun = Instant::now();
+            work();
+            begun.elapsed().as_secs_f64() * 1e3
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    println!("| {what} | {:.2} ({:.2}–{:.2}) |", times[repeats / 2], times[0], times[repeats - 1]);
+}
+
+fn main() {
+    let (turns, tokens, repeats) = (number("turns", 2000), number("tokens", 2_000_000), number("repeats", 9));
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("sessions.db");
+    let begun = Instant::now();
+    let mut store = Store::open(&path).expect("opened").store;
+    let session = fill(&mut store, turns, tokens);
+    drop(store);
+    let bytes = path.metadata().map_or(0, |metadata| metadata.len());
+    println!(
+        "{turns} turns · {tokens} tokens · {:.1} MB, written in {:.1} s · {repeats} repeats\n",
+        bytes as f64 / 1e6,
+        begun.elapsed().as_secs_f64()
+    );
+    println!("| what | ms |\n|---|---|");
+    report(&path, session, repeats);
+}
+
+fn report(path: &Path, session: SessionId, repeats: usize) {
+    let open = || Store::open(path).expect("opened").store;
+    measure("open the file", repeats, || drop(open()));
+    measure("open the file and the session: all texts of the branch", repeats, || {
+        let found = open().session(session).expect("a session");
+        assert!(found.turns.len() > 1);
+    });
+    // What `CHECKED_BYTES` of src/sessions/store.rs is made of.
+    let raw = rusqlite::Connection::open(path).expect("opened");
+    for check in ["quick_check", "integrity_check"] {
+        measure(check, repeats, || {
+            let sql = format!("PRAGMA {check}(1)");
+            let found: String = raw.query_row(&sql, [], |row| row.get(0)).expect("checked");
+            assert_eq!(found, "ok");
+        });
+    }
+    let mut store = open();
+    measure("open the session in an open file", repeats, || {
+        store.session(session).expect("a session");
+    });
+    let last = store.session(session).expect("a session").head;
+    measure("list", repeats, || {
+        store.sessions().expect("a list");
+    });
+    measure("the trace of one reply", repeats, || {
+        store.trace(last.expect("a reply")).expect("a trace");
+    });
+    measure("search, 20 places", repeats, || {
+        assert!(!store.search("lantern ams", 20).expect("found").is_empty());
+    });
+    measure("search, nothing found", repeats, || {
+        assert!(store.search("nowhere", 20).expect("searched").is_empty());
+    });
+    measure("export as JSON", repeats.min(3), || {
+        store.export_json(&[session]).expect("exported");
+    });
+    let reply = NewReply {
+        id: TurnId::fresh(last),
+        session,
+        parent: last,
+        created: Moment::now(),
+        continues: None,
+        text: String::new(),
+        reasoning: String::new(),
+    };
+    store.write(&[Change::Begin(reply.clone())]).expect("written");
+    let mut number = 0;
+    let (more, text_trace) = text(100, 1);
+    measure("a second of a running reply, 100 tokens", 4 * repeats, || {
+        let piece = Piece {
+            turn: reply.id,
+            number,
+            text_at: number as usize * more.len(),
+            reasoning_at: 0,
+            text: more.clone(),
+            reasoning: String::new(),
+            text_trace: text_trace.clone(),
+            reasoning_trace: Trace::default(),
+        };
+        store.write(&[Change::Grow(piece)]).expect("written");
+        number += 1;
+    });
+    let end = ReplyEnd { reason: "eot".to_owned(), ..ReplyEnd::default() };
+    measure("the end of that reply", 1, || {
+        store.write(&[Change::Finish(reply.clone(), end.clone())]).expect("written");
+    });
+    let turn = |at: usize| NewTurn {
+        id: TurnId::fresh(last),
+        session,
+        parent: last,
+        speaker: Speaker::User,
+        text: text(40, at).0,
+        created: Moment::now(),
+    };
+    let mut at = 0;
+    measure("a question", 4 * repeats, || {
+        at += 1;
+        store.write(&[Change::Append(turn(at))]).expect("written");
+    });
+}
