@@ -1,6 +1,7 @@
 //! What a kernel is: how its weights and activations lie in memory, and the functions that multiply them.
 
 use super::activation::{self, ActivationBlock, BLOCK};
+use super::activation_arm;
 use super::activation_k::{self, ActivationBlockK, SUPER_BLOCK};
 use super::instructions::InstructionSet;
 use super::{q4_0, q6_k};
@@ -97,35 +98,68 @@ pub unsafe fn strip<R: Rows>(weights: *const u8, blocks: usize, groups: usize, b
     }
 }
 
+/// How llama.cpp lays out rows of weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interleaving {
+    /// Rows in a group; 1 where rows lie one after the other.
+    pub rows: u32,
+    /// Columns of a row that stay side by side in a block of a group; 0 where rows lie one after the other.
+    pub columns: u32,
+}
+
+impl Interleaving {
+    /// Row after row.
+    pub const PLAIN: Interleaving = Interleaving { rows: 1, columns: 0 };
+}
+
 /// The types of weights that have kernels, as they lie in llama.cpp's buffers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weights {
-    /// Q4_0, eight rows interleaved (`block_q4_0x8`).
+    /// Q4_0, eight rows interleaved by eight columns (`block_q4_0x8`), on x86.
     Q4_0x8,
-    /// Q6_K, plain rows (`block_q6_K`).
+    /// Q6_K, plain rows (`block_q6_K`), on x86.
     Q6K,
+    /// Q4_0, four rows interleaved by four columns (`block_q4_0x4`), on ARM with dot products only.
+    Q4_0x4x4,
+    /// Q4_0, four rows interleaved by eight columns, on ARM with products of 8-bit matrices (i8mm).
+    Q4_0x4x8,
 }
 
 impl Weights {
     /// All.
-    pub const ALL: [Weights; 2] = [Self::Q4_0x8, Self::Q6K];
+    pub const ALL: [Weights; 4] = [Self::Q4_0x8, Self::Q6K, Self::Q4_0x4x4, Self::Q4_0x4x8];
 
-    /// From ggml's number of the type, and whether llama.cpp interleaved eight rows of it.
+    /// From ggml's number of the type, and how llama.cpp interleaved its rows.
     #[must_use]
-    pub fn of(ggml_type: u32, interleaved: bool) -> Option<Weights> {
-        Self::ALL.into_iter().find(|weights| weights.in_ggml() == (ggml_type, interleaved))
+    pub fn of(ggml_type: u32, interleaving: Interleaving) -> Option<Weights> {
+        Self::ALL.into_iter().find(|weights| weights.in_ggml() == (ggml_type, interleaving))
     }
 
-    /// ggml's number of the type, and whether eight rows are interleaved.
+    /// ggml's number of the type, and how llama.cpp interleaves its rows.
     #[must_use]
-    pub fn in_ggml(self) -> (u32, bool) {
+    pub fn in_ggml(self) -> (u32, Interleaving) {
         match self {
-            Self::Q4_0x8 => (2, true),
-            Self::Q6K => (14, false),
+            Self::Q4_0x8 => (2, Interleaving { rows: 8, columns: 8 }),
+            Self::Q6K => (14, Interleaving::PLAIN),
+            Self::Q4_0x4x4 => (2, Interleaving { rows: 4, columns: 4 }),
+            Self::Q4_0x4x8 => (2, Interleaving { rows: 4, columns: 8 }),
         }
     }
 
-    /// The kernel on a set of instructions that [is supported](InstructionSet::is_supported).
+    /// Whether a set of instructions has a kernel for it. The plain code has those of this kind of processor: each gives the
+    /// bits of llama.cpp there.
+    #[must_use]
+    pub fn has_kernel(self, set: InstructionSet) -> bool {
+        let arm = matches!(self, Self::Q4_0x4x4 | Self::Q4_0x4x8);
+        match set {
+            InstructionSet::Reference => arm == cfg!(target_arch = "aarch64"),
+            InstructionSet::Neon => arm,
+            InstructionSet::Avx2 | InstructionSet::AvxVnni | InstructionSet::Avx512Vnni => !arm,
+        }
+    }
+
+    /// The kernel on a set of instructions that [is supported](InstructionSet::is_supported) and [has
+    /// one](Weights::has_kernel).
     #[must_use]
     pub fn kernel(self, set: InstructionSet) -> Kernel {
         match self {
@@ -136,7 +170,7 @@ impl Weights {
                 activation_bytes: size_of::<ActivationBlock>(),
                 quantize: activation::quantize_at,
                 strip: q4_0::strip(set),
-                irregular: q4_0::reference,
+                irregular: q4_0::reference::<{ q4_0::GROUP }, 8>,
             },
             Self::Q6K => Kernel {
                 group: 1,
@@ -147,6 +181,20 @@ impl Weights {
                 strip: q6_k::strip(set),
                 irregular: q6_k::reference,
             },
+            Self::Q4_0x4x4 => q4_0_on_arm::<4>(set),
+            Self::Q4_0x4x8 => q4_0_on_arm::<8>(set),
         }
+    }
+}
+
+fn q4_0_on_arm<const RUN: usize>(set: InstructionSet) -> Kernel {
+    Kernel {
+        group: q4_0::ARM_GROUP,
+        columns: BLOCK,
+        weight_bytes: size_of::<q4_0::WeightBlock<{ q4_0::ARM_GROUP }>>(),
+        activation_bytes: size_of::<ActivationBlock>(),
+        quantize: activation_arm::quantize_at,
+        strip: q4_0::arm_strip::<RUN>(set),
+        irregular: q4_0::reference::<{ q4_0::ARM_GROUP }, RUN>,
     }
 }

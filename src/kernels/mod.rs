@@ -9,6 +9,7 @@
 #![allow(unsafe_code)]
 
 mod activation;
+mod activation_arm;
 mod activation_k;
 mod half;
 mod instructions;
@@ -23,5 +24,5 @@ mod tests;
 
 pub use activation::{ActivationBlock, BLOCK, quantize};
 pub use instructions::InstructionSet;
-pub use kernel::{Batch, Kernel, Strip, WIDEST, Weights};
+pub use kernel::{Batch, Interleaving, Kernel, Strip, WIDEST, Weights};
 pub use product::{Pool, Product, multiply, work_bytes};

@@ -68,7 +68,9 @@ fn case(tokens: usize) -> Case {
     let weights = (0..EXPERTS * ROWS / 8 * COLUMNS / 32)
         .map(|at| WeightBlock {
             scales: std::array::from_fn(|lane| half::from_single(0.01 * (1 + (at + lane) % 7) as f32)),
-            nibbles: std::array::from_fn(|byte| (byte * 31 + at * 17) as u8),
+            nibbles: std::array::from_fn(|part| {
+                std::array::from_fn(|byte| ((part * 16 + byte) * 31 + at * 17) as u8)
+            }),
         })
         .collect();
     let activations = (0..tokens * COLUMNS).map(|at| (at * 37 % 101) as f32 - 50.0).collect();
