@@ -92,6 +92,9 @@ fn serve(
     if cancel.is_cancelled() {
         return Err(LlamaError::Cancelled(settings.model.clone()));
     }
+    if settings.fingerprints {
+        target_machine.take_fingerprints();
+    }
     let cells = target_machine.context().settings().cells;
     // Compiled when the first chat needs them: raw text does not.
     let mut templates = None;

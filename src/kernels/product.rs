@@ -94,9 +94,10 @@ impl Layout {
     }
 }
 
-/// Parts into which a row of activations is cut, so that every thread has something to quantize.
+/// Parts into which a row of activations is cut, so that every thread has something to quantize. A product may be without rows:
+/// ggml plans those of a batch that wants no scores.
 fn parts(product: &Product) -> usize {
-    product.threads.div_ceil(product.slots * product.tokens)
+    product.threads.div_ceil((product.slots * product.tokens).max(1))
 }
 
 /// Bytes of work memory the product needs; reads sizes only.
@@ -114,6 +115,7 @@ pub unsafe fn multiply(product: &Product, kernel: &Kernel, pool: &impl Pool) -> 
     let layout = Layout::of(product, kernel);
     let fits = product.columns.is_multiple_of(kernel.columns)
         && product.columns > 0
+        && product.slots > 0
         && product.rows.is_multiple_of(kernel.group)
         && layout.end <= product.work_size
         && product.work.addr().is_multiple_of(8)

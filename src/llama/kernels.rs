@@ -120,6 +120,20 @@ pub(super) fn unswitched() -> RwLockReadGuard<'static, ()> {
 /// Where the lengths do not fit each other.
 #[must_use]
 pub fn compute(trial: &Trial, set: Option<InstructionSet>) -> Option<Vec<f32>> {
+    let (weights_type, interleaving) = trial.kind.in_ggml();
+    compute_of_type(trial, (weights_type, interleaving != Interleaving::PLAIN), set)
+}
+
+/// As `compute`, with weights of any type: ggml's number of it, and whether they are in the repacked buffer.
+///
+/// # Panics
+/// As `compute`.
+#[must_use]
+pub fn compute_of_type(
+    trial: &Trial,
+    (weights_type, repacked): (u32, bool),
+    set: Option<InstructionSet>,
+) -> Option<Vec<f32>> {
     let chosen = if trial.choice.is_empty() { trial.slots } else { trial.choice.len() / trial.tokens };
     assert_eq!(trial.activations.len(), trial.tokens * trial.slots * trial.columns, "activations");
     assert!(trial.choice.is_empty() || trial.choice.len() == chosen * trial.tokens, "choices");
@@ -129,10 +143,9 @@ pub fn compute(trial: &Trial, set: Option<InstructionSet>) -> Option<Vec<f32>> {
     );
     let mut output = vec![0.0; trial.tokens * chosen * trial.rows];
     let number = |size: usize| i64::try_from(size).unwrap_or(i64::MAX);
-    let (weights_type, interleaving) = trial.kind.in_ggml();
     let described = shim::slipstream_trial {
         weights_type,
-        repacked: interleaving != Interleaving::PLAIN,
+        repacked,
         weights: trial.weights.as_ptr().cast(),
         activations: trial.activations.as_ptr(),
         choice: if trial.choice.is_empty() { std::ptr::null() } else { trial.choice.as_ptr() },

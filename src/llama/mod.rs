@@ -24,6 +24,7 @@ mod kernels_test;
 mod model;
 mod quantize;
 mod vocab;
+mod watch;
 
 pub use backend::{Backend, Device, LastWords, build_info, set_last_words};
 pub use chat::{Rendered, Templates};
@@ -34,3 +35,4 @@ pub use kernels_test::agreeing as agreeing_kernels;
 pub use model::{Model, ModelSettings};
 pub use quantize::quantize_rows;
 pub use vocab::Vocab;
+pub use watch::{Seen, Watch};

@@ -1,11 +1,15 @@
 //! Our kernels inside llama.cpp: a row of a small batch has the bits of llama.cpp's own product of that row alone.
 
+use std::path::{Path, PathBuf};
+
 use slipstream::kernels::{InstructionSet, Weights};
 use slipstream::llama::kernels::{Trial, compute, known, switch, taken};
 use slipstream::llama::{
     Backend, Context, ContextSettings, KvType, Model, ModelSettings, agreeing_kernels, quantize_rows,
 };
 use slipstream::token::TokenId;
+
+use crate::drive::alone;
 
 struct Numbers(u64);
 
@@ -189,18 +193,18 @@ fn experts_give_the_bits_of_a_token_alone() {
     }
 }
 
-/// The pocket target in Q4_0, as llama.cpp makes it.
+/// The pocket target with weights of another type (a `llama_ftype`), as llama.cpp makes it.
 #[allow(unsafe_code)]
-fn in_q4_0(folder: &std::path::Path) -> std::path::PathBuf {
+pub fn requantized(folder: &Path, name: &str, file_type: llama_cpp_sys_2::llama_ftype) -> PathBuf {
     use std::ffi::CString;
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/pocket/pocket-target-Q8_0.gguf");
-    let made = folder.join("pocket-target-Q4_0.gguf");
+    let made = folder.join(format!("pocket-target-{name}.gguf"));
     let (from, to) = (CString::new(source), CString::new(made.to_str().expect("a plain path")));
     let (from, to) = (from.expect("no NUL"), to.expect("no NUL"));
     // SAFETY: two files' names and llama.cpp's own settings.
     let code = unsafe {
         let mut settings = llama_cpp_sys_2::llama_model_quantize_default_params();
-        settings.ftype = llama_cpp_sys_2::LLAMA_FTYPE_MOSTLY_Q4_0;
+        settings.ftype = file_type;
         settings.allow_requantize = true;
         settings.pure_ = true;
         settings.nthread = 1;
@@ -231,19 +235,22 @@ fn scores(model: &Model, text: &[TokenId], width: usize) -> Vec<Vec<f32>> {
 
 #[test]
 fn scores_do_not_depend_on_the_width_of_the_batch() {
+    let _alone = alone();
     let backend = Backend::start(None).expect("llama.cpp starts");
     let folder = tempfile::tempdir().expect("a folder");
-    let file = in_q4_0(folder.path());
-    let model = Model::load(backend, &file, &ModelSettings::default(), &mut |_| true).expect("loads");
-    let text =
-        model.vocab().tokenize("What is a lantern? It gives light in the dark.", true).expect("tokenizes");
-    let alone = scores(&model, &text, 1);
-    let before = taken();
-    assert!(switch(InstructionSet::fastest()), "our kernels can be switched on");
-    let widths = [1, 2, 3, 4, 7, 16].map(|width| (width, scores(&model, &text, width)));
-    assert!(switch(None));
-    assert!(taken() > before, "no product was taken over");
-    for (width, found) in widths {
-        same(&alone.concat(), &found.concat(), &format!("width {width}"));
+    let as_it_comes = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/pocket/pocket-target-Q8_0.gguf").into();
+    for file in [requantized(folder.path(), "Q4_0", llama_cpp_sys_2::LLAMA_FTYPE_MOSTLY_Q4_0), as_it_comes] {
+        let model = Model::load(backend, &file, &ModelSettings::default(), &mut |_| true).expect("loads");
+        let text = model.vocab().tokenize("What is a lantern? It gives light in the dark.", true);
+        let text = text.expect("tokenizes");
+        let alone = scores(&model, &text, 1);
+        let before = taken();
+        assert!(switch(InstructionSet::fastest()), "our kernels can be switched on");
+        let widths = [1, 2, 3, 4, 7, 16].map(|width| (width, scores(&model, &text, width)));
+        assert!(switch(None));
+        assert!(taken() > before, "no product was taken over");
+        for (width, found) in widths {
+            same(&alone.concat(), &found.concat(), &format!("{}, width {width}", file.display()));
+        }
     }
 }

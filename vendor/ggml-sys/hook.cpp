@@ -30,6 +30,7 @@ bool slipstream_kernels_try(const slipstream_trial *, float *) {
 
 #else
 
+#include "exact.h"
 #include "ggml-backend-impl.h"
 #include "ggml-backend.h"
 #include "ggml-cpu.h"
@@ -98,13 +99,18 @@ bool is_readable(const ggml_tensor * weights) {
            ggml_backend_buffer_get_usage(weights->buffer) == GGML_BACKEND_BUFFER_USAGE_WEIGHTS;
 }
 
+bool is_product(const ggml_tensor * op) {
+    return op->op == GGML_OP_MUL_MAT || op->op == GGML_OP_MUL_MAT_ID;
+}
+
 bool is_ours(const ggml_tensor * op) {
-    if (op->op != GGML_OP_MUL_MAT && op->op != GGML_OP_MUL_MAT_ID) {
+    if (!is_product(op)) {
         return false;
     }
     const ggml_tensor * weights     = op->src[0];
     const ggml_tensor * activations = op->src[1];
-    if (activations->type != GGML_TYPE_F32 || op->type != GGML_TYPE_F32 || weights->ne[3] != 1 ||
+    // Empty where no row of a micro-batch is asked for.
+    if (ggml_is_empty(op) || activations->type != GGML_TYPE_F32 || op->type != GGML_TYPE_F32 || weights->ne[3] != 1 ||
         activations->ne[3] != 1 || activations->nb[0] != sizeof(float) || op->nb[0] != sizeof(float)) {
         return false;
     }
@@ -206,7 +212,16 @@ class small_batch_type : public ggml::cpu::extra_buffer_type {
 
     ggml::cpu::tensor_traits * get_tensor_traits(const ggml_tensor * op) override {
         static small_batch_traits traits;
-        return enabled.load(std::memory_order_relaxed) && is_ours(op) ? &traits : nullptr;
+        if (!enabled.load(std::memory_order_relaxed)) {
+            return nullptr;
+        }
+        if (is_ours(op)) {
+            return &traits;
+        }
+        const bool is_known = is_product(op) && is_readable(op->src[0]);
+        return slipstream_exact_traits(op, !is_known                   ? layout::unknown :
+                                           is_repacked(op->src[0]) ? layout::repacked :
+                                                                     layout::plain);
     }
 };
 
@@ -244,7 +259,7 @@ bool slipstream_kernels_install(slipstream_matmul_takes new_takes, slipstream_ma
         // The loader places weights in every type of its copy of the list, made at the first call: made here, without ours.
         auto loader = reinterpret_cast<ggml_backend_dev_get_extra_bufts_t>(
             ggml_backend_reg_get_proc_address(registry, "ggml_backend_dev_get_extra_bufts"));
-        if (!loader || !repacked_type()) {
+        if (!loader || !repacked_type() || !slipstream_exact_prepare()) {
             return false;
         }
         ggml_backend_dev_t device = ggml_backend_reg_dev_get(registry, 0);

@@ -11,6 +11,8 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(test)]
+mod tests;
 
 use super::activation_k::{ActivationBlockK, SUPER_BLOCK};
 use super::half;

@@ -1,8 +1,8 @@
 //! Activations in 8 bits as llama.cpp's `quantize_row_q8_0` makes them on ARM: other bits than on x86, where 127 is divided by
 //! the largest value; here one is divided by the scale.
 
-use super::activation::{ActivationBlock, BLOCK};
-use super::half;
+use super::super::activation::{ActivationBlock, BLOCK};
+use super::super::half;
 
 /// Quantizes a row.
 ///
@@ -28,7 +28,7 @@ pub fn quantize(row: &[f32], blocks: &mut [ActivationBlock]) {
     }
 }
 
-/// [`quantize`] as a [`Quantize`](super::kernel::Quantize). Never tells of values that are no numbers: they are in the scale, and
+/// [`quantize`] as a [`Quantize`](super::super::kernel::Quantize). Never tells of values that are no numbers: they are in the scale, and
 /// every kernel gives what llama.cpp gives.
 ///
 /// # Safety

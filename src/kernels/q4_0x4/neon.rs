@@ -1,7 +1,4 @@
-//! Q4_0 with NEON's dot product: four rows of weights at a time.
-//!
-//! The bits of `ggml_gemv_q4_0_4x4_q8_0` and `ggml_gemv_q4_0_4x8_q8_0` for ARM. Those sum the columns in different orders, but in
-//! whole numbers, and then both do the same: one fused multiply-add a block, of the sum and the product of the scales.
+//! With NEON's dot product: four rows of weights at a time.
 //!
 //! No products of matrices (i8mm), also where the processor has them: of every two rows of activations the columns would have to
 //! be put side by side first, which for four rows of weights costs nearly what it saves.
@@ -15,7 +12,7 @@ use std::arch::asm;
 
 use super::super::activation::ActivationBlock;
 use super::super::kernel::{Batch, Rows};
-use super::{ARM_GROUP, WeightBlock};
+use super::{GROUP, WeightBlock};
 
 /// With NEON and its dot product, for rows interleaved by `RUN` columns, four or eight.
 pub struct Neon<const RUN: usize>;
@@ -25,7 +22,7 @@ impl<const RUN: usize> Rows for Neon<RUN> {
     /// See [`Rows::rows`]; the processor has the instructions.
     #[target_feature(enable = "neon,dotprod")]
     unsafe fn rows<const ROWS: usize>(weights: *const u8, blocks: usize, groups: usize, batch: &Batch) {
-        let weights = weights.cast::<WeightBlock<ARM_GROUP>>();
+        let weights = weights.cast::<WeightBlock>();
         let activations = batch.activations.map(<*const u8>::cast::<ActivationBlock>);
         for group in 0..groups {
             let mut sums = [vdupq_n_f32(0.0); ROWS];
@@ -46,7 +43,7 @@ impl<const RUN: usize> Rows for Neon<RUN> {
             }
             for (row, sum) in sums.iter().enumerate() {
                 // SAFETY: room for the rows of all groups is the caller's promise.
-                unsafe { vst1q_f32(batch.outputs[row].add(group * ARM_GROUP), *sum) };
+                unsafe { vst1q_f32(batch.outputs[row].add(group * GROUP), *sum) };
             }
         }
     }
@@ -55,9 +52,10 @@ impl<const RUN: usize> Rows for Neon<RUN> {
 /// Columns 0-3, 4-7, … 28-31 of four rows, each times sixteen.
 #[target_feature(enable = "neon,dotprod")]
 #[inline]
-fn unpack<const RUN: usize>(block: &WeightBlock<ARM_GROUP>) -> [int8x16_t; 8] {
+fn unpack<const RUN: usize>(block: &WeightBlock) -> [int8x16_t; 8] {
+    let at = block.nibbles.as_ptr().cast::<i8>();
     // SAFETY: a block has four times sixteen bytes of nibbles.
-    let mut packed = block.nibbles.each_ref().map(|bytes| unsafe { vld1q_s8(bytes.as_ptr().cast()) });
+    let mut packed = unsafe { [0, 16, 32, 48].map(|byte| vld1q_s8(at.add(byte))) };
     if RUN == 8 {
         // Loaded: columns 0-7 of rows 0 and 1, of rows 2 and 3, columns 8-15 of rows 0 and 1, of rows 2 and 3.
         let fours = packed.map(|bytes| vreinterpretq_s32_s8(bytes));
