@@ -7,6 +7,8 @@
 //!
 //! Knows nothing of llama.cpp: `llama::kernels` hands over pointers and a pool of threads.
 #![allow(unsafe_code)]
+// Types of weights that have kernels for x86 alone have a reference everywhere, and parts that only their kernels use.
+#![cfg_attr(not(target_arch = "x86_64"), allow(dead_code, unused_imports))]
 
 mod activation;
 mod activation_k;
