@@ -25,7 +25,7 @@ pub trait Raised {
 pub struct ActivationBlock {
     /// What a quantized step is worth; went through half precision, as in llama.cpp.
     pub scale: f32,
-    /// −[`Raised::OFFSET`] · the sum of the values. The kernels multiply weights that were made positive by an offset (nibbles of 0..15 that
+    /// −offset · the sum of the values. The kernels multiply weights that were made positive by an offset (nibbles of 0..15 that
     /// stand for −8..7: of 8): a sum that starts here has what every weight is too much taken off.
     pub correction: i32,
     /// The values.

@@ -50,7 +50,7 @@ struct chunked_attention {
         shared = heads / keys->ne[2];
         own    = keys->ne[0] + 2 * values->ne[0] + CACHE_LINE_SIZE_F32;
         part   = 2 + values->ne[0];
-        place  = padded(sizeof(float) * (own + shared * (part + values->ne[0])) + sizeof(ggml_fp16_t) * CHUNK);
+        place  = padded(sizeof(float) * (own + heads * (part + values->ne[0])) + sizeof(ggml_fp16_t) * CHUNK);
         end    = threads * place + sizeof(float) * count * heads * chunks * part;
     }
 
@@ -63,8 +63,8 @@ struct chunked_attention {
         char *       work  = static_cast<char *>(params->wdata);
         auto *       mine  = reinterpret_cast<float *>(work + params->ith * place);
         float *      found = mine + own;
-        float *      waste = found + shared * part;
-        auto *       seen  = reinterpret_cast<ggml_fp16_t *>(waste + shared * values->ne[0]);
+        float *      waste = found + heads * part;
+        auto *       seen  = reinterpret_cast<ggml_fp16_t *>(waste + heads * values->ne[0]);
         const size_t first = number * CHUNK;
         // Behind the last cell nothing is seen, so that every chunk is whole.
         const ggml_fp16_t hidden = 0xFC00;
@@ -72,14 +72,19 @@ struct chunked_attention {
         std::memcpy(seen, static_cast<const char *>(mask->data) + query * mask->nb[1] + first * sizeof(hidden),
                     known * sizeof(hidden));
         std::fill(seen + known, seen + CHUNK, hidden);
-        const bool is_empty = std::all_of(seen, seen + known, [](ggml_fp16_t value) { return value == 0xFC00; });
+        // Without a way out, so that the compiler takes many at once.
+        ggml_fp16_t any = 0;
+        for (size_t cell = 0; cell < known; cell++) {
+            any |= seen[cell] ^ hidden;
+        }
+        const bool is_empty = any == 0;
         if (!is_empty) {
             ggml_tensor q = *queries, k = *keys, v = *values, m = *mask, result = *op;
             q.ne[1] = 1;
             q.ne[2] = some;
             q.data  = static_cast<char *>(q.data) + query * q.nb[1] + head * q.nb[2];
             k.ne[1] = v.ne[1] = CHUNK;
-            k.ne[2] = v.ne[2] = 1;
+            k.ne[2] = v.ne[2] = std::max<int64_t>(1, some / shared);
             k.data  = static_cast<char *>(k.data) + first * k.nb[1] + head / shared * k.nb[2];
             v.data  = static_cast<char *>(v.data) + first * v.nb[1] + head / shared * v.nb[2];
             m.ne[0] = CHUNK;
@@ -150,10 +155,14 @@ class exact_attention : public ggml::cpu::tensor_traits {
             ggml_threadpool_chunk_set(params->threadpool, 0);
         }
         ggml_barrier(params->threadpool);
-        // Heads that share keys stay together, unless threads would have nothing to do.
-        int64_t some = attention.shared;
-        auto    jobs = [&] { return attention.chunks * attention.count * attention.heads / some; };
-        while (some % 2 == 0 && jobs() < 4 * params->nth) {
+        // Heads that share keys stay together, all heads for a single query; unless threads would have nothing to do.
+        int64_t       some   = attention.count == 1 ? attention.heads : attention.shared;
+        const int64_t needed = params->nth == 1 ? 1 : 4 * params->nth;
+        auto          jobs   = [&] { return attention.chunks * attention.count * attention.heads / some; };
+        if (jobs() < needed) {
+            some = attention.shared;
+        }
+        while (some % 2 == 0 && jobs() < needed) {
             some /= 2;
         }
         for (int64_t job; (job = ggml_threadpool_chunk_add(params->threadpool, 1)) < jobs();) {
