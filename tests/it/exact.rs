@@ -65,12 +65,20 @@ fn with_our_kernels_logits_are_identical() {
 
 #[test]
 fn people_get_a_list_and_one_line_of_verdict() {
-    let (code, out, err) = run(&with(&["--fixed", "2", "--greedy"]));
-    assert_eq!((code, err.as_str()), (0, ""));
-    let last = out.lines().last().expect("a verdict");
-    let rows = out.lines().rev().nth(1).expect("a line about rows");
-    assert!(rows.starts_with("identical logits: ") && !rows.contains("must be"), "{out}");
-    assert!(last.starts_with("exact: 1 of 1 texts equal; no distribution checked; noise floor 0.0"), "{out}");
+    // Only with our kernels, which run unless told otherwise, is every row of scores promised.
+    for (kernels, promised) in [(&[][..], true), (&["--kernels", "on"], true), (&["--kernels", "off"], false)]
+    {
+        let (code, out, err) = run(&with(&[&["--fixed", "2", "--greedy"], kernels].concat()));
+        assert_eq!((code, err.as_str()), (0, ""));
+        let last = out.lines().last().expect("a verdict");
+        let rows = out.lines().rev().nth(1).expect("a line about rows");
+        assert!(rows.starts_with("identical logits: "), "{out}");
+        assert_eq!(rows.ends_with("; with our kernels all must be"), promised, "{kernels:?}: {out}");
+        assert!(
+            last.starts_with("exact: 1 of 1 texts equal; no distribution checked; noise floor 0.0"),
+            "{out}"
+        );
+    }
 }
 
 #[test]

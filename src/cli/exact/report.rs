@@ -58,7 +58,7 @@ fn rows_line(check: &Check<'_>) -> String {
     let head = format!("identical logits: {} of {} rows", rows.compared - rows.differing, rows.compared);
     let head = format!("{head} in {} rounds", rounds(check));
     match (check.found.rows_promised, rows.differing) {
-        (true, _) => format!("{head}; with --kernels on all must be"),
+        (true, _) => format!("{head}; with our kernels all must be"),
         (false, 0) => head,
         (false, _) => format!("{head}; the others differ by the noise of batches (not so with --kernels on)"),
     }
