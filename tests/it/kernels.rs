@@ -245,8 +245,11 @@ fn scores_do_not_depend_on_the_width_of_the_batch() {
     if kinds().contains(&Weights::Q8_0) {
         files.push(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/pocket/pocket-target-Q8_0.gguf").into());
     }
-    for file in files {
-        let model = Model::load(backend, &file, &ModelSettings::default(), &mut |_| true).expect("loads");
+    // Weights mapped or read, laid out anew for the processor or as they are in the file.
+    let ways = [(true, true), (true, false), (false, true), (false, false)]
+        .map(|(mmap, repack)| ModelSettings { mmap, repack, ..ModelSettings::default() });
+    for (file, way) in files.iter().flat_map(|file| ways.iter().map(move |way| (file, way))) {
+        let model = Model::load(backend, file, way, &mut |_| true).expect("loads");
         let text = model.vocab().tokenize("What is a lantern? It gives light in the dark.", true);
         let text = text.expect("tokenizes");
         let alone = scores(&model, &text, 1);
@@ -254,9 +257,10 @@ fn scores_do_not_depend_on_the_width_of_the_batch() {
         assert!(switch(InstructionSet::fastest()), "our kernels can be switched on");
         let widths = [1, 2, 3, 4, 7, 16].map(|width| (width, scores(&model, &text, width)));
         assert!(switch(None));
-        assert!(taken() > before, "{}: no product was taken over", file.display());
+        let what = format!("{}, {way:?}", file.display());
+        assert!(taken() > before, "{what}: no product was taken over");
         for (width, found) in widths {
-            same(&alone.concat(), &found.concat(), &format!("{}, width {width}", file.display()));
+            same(&alone.concat(), &found.concat(), &format!("{what}, width {width}"));
         }
     }
 }

@@ -126,8 +126,9 @@ slipstream_matmul describe(const ggml_tensor * op) {
     const ggml_tensor * activations = op->src[1];
     slipstream_matmul   product     = {};
     product.weights_type            = weights->type;
-    product.interleaved_rows        = interleaved(weights).rows;
-    product.interleaved_columns     = interleaved(weights).columns;
+    const interleaving order        = interleaved(weights);
+    product.interleaved_rows        = order.rows;
+    product.interleaved_columns     = order.columns;
     product.weights                 = weights->data;
     product.activations             = static_cast<const char *>(activations->data);
     product.output                  = static_cast<char *>(op->data);
