@@ -18,6 +18,7 @@ pub mod gguf;
 pub mod kernels;
 pub mod llama;
 pub mod models;
+pub mod quantize;
 pub mod request;
 pub mod sampling;
 pub mod spec;

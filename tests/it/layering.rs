@@ -29,6 +29,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("bench", &[]),
     ("engine", &["event", "experiment", "kernels", "llama", "request", "sampling", "spec", "token"]),
     ("models", &["gguf"]),
+    ("quantize", &["gguf"]),
     ("spec", &["event", "request", "sampling", "token"]),
     ("sampling", &["request", "token"]),
     ("gguf", &[]),

@@ -16,5 +16,6 @@ mod lossless;
 mod pairing;
 mod pocket;
 mod policy;
+mod quantize_types;
 mod terminal;
 mod tui;

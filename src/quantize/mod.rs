@@ -1,0 +1,32 @@
+//! Offline quantization: which type each tensor gets, and the bytes.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `file_type.rs` | [`FileType`]: llama-quantize's words for a whole file |
+//! | `model.rs` | [`ModelFacts`]: what the rules ask of a model |
+//! | `category.rs` | what a tensor is, by its name; what is never quantized |
+//! | `mixture.rs` | the rules of llama-quant.cpp |
+//! | `overrides.rs` | [`Override`]: `--tensor-type REGEX=TYPE` |
+//! | `plan.rs`, `row.rs` | [`Plan`]: the type of each tensor, and why |
+//! | `imatrix/` | [`Imatrix`]: both formats |
+
+mod category;
+mod error;
+mod file_type;
+pub mod imatrix;
+mod mixture;
+mod model;
+mod overrides;
+mod plan;
+mod row;
+mod source;
+
+pub use category::{Category, Kept};
+pub use error::PlanError;
+pub use file_type::FileType;
+pub use imatrix::{Imatrix, ImatrixError};
+pub use model::ModelFacts;
+pub use overrides::{Override, quantizable};
+pub use plan::{Note, Options, Plan};
+pub use row::{Importance, Method, Reason, Row};
+pub use source::SourceTensor;
