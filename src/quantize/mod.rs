@@ -9,11 +9,13 @@
 //! | `overrides.rs` | [`Override`]: `--tensor-type REGEX=TYPE` |
 //! | `plan.rs`, `row.rs` | [`Plan`]: the type of each tensor, and why |
 //! | `imatrix/` | [`Imatrix`]: both formats |
+//! | `lattice/` | weights trained for quantization, stored without loss |
 
 mod category;
 mod error;
 mod file_type;
 pub mod imatrix;
+pub mod lattice;
 mod mixture;
 mod model;
 mod overrides;
