@@ -9,6 +9,7 @@
 //! | `overrides.rs` | [`Override`]: `--tensor-type REGEX=TYPE` |
 //! | `plan.rs`, `row.rs` | [`Plan`]: the type of each tensor, and why |
 //! | `imatrix/` | [`Imatrix`]: both formats |
+//! | `source.rs` | [`Source`]: where weights come from |
 
 mod category;
 mod error;
@@ -29,4 +30,4 @@ pub use model::ModelFacts;
 pub use overrides::{Override, quantizable};
 pub use plan::{Note, Options, Plan};
 pub use row::{Importance, Method, Reason, Row};
-pub use source::SourceTensor;
+pub use source::{Source, SourceError, SourceTensor};
