@@ -10,6 +10,7 @@
 //! | `plan.rs`, `row.rs` | [`Plan`]: the type of each tensor, and why |
 //! | `imatrix/` | [`Imatrix`]: both formats |
 //! | `lattice/` | weights trained for quantization, stored without loss |
+//! | `source.rs` | [`Source`]: where weights come from |
 
 mod category;
 mod error;
@@ -31,4 +32,4 @@ pub use model::ModelFacts;
 pub use overrides::{Override, quantizable};
 pub use plan::{Note, Options, Plan};
 pub use row::{Importance, Method, Reason, Row};
-pub use source::SourceTensor;
+pub use source::{Source, SourceError, SourceTensor};
