@@ -16,6 +16,7 @@ mod lossless;
 mod pairing;
 mod pocket;
 mod policy;
+mod quantize_imatrix;
 mod quantize_types;
 mod terminal;
 mod tui;

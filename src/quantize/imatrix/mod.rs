@@ -120,3 +120,6 @@ impl Imatrix {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
