@@ -9,12 +9,14 @@
 //! | `overrides.rs` | [`Override`]: `--tensor-type REGEX=TYPE` |
 //! | `plan.rs`, `row.rs` | [`Plan`]: the type of each tensor, and why |
 //! | `imatrix/` | [`Imatrix`]: both formats |
+//! | `lattice/` | weights trained for quantization, stored without loss |
 //! | `source.rs` | [`Source`]: where weights come from |
 
 mod category;
 mod error;
 mod file_type;
 pub mod imatrix;
+pub mod lattice;
 mod mixture;
 mod model;
 mod overrides;
