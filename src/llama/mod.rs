@@ -23,6 +23,7 @@ pub mod kernels;
 mod kernels_test;
 mod model;
 mod quantize;
+mod quantize_file;
 mod vocab;
 
 pub use backend::{Backend, Device, LastWords, build_info, set_last_words};
@@ -32,5 +33,6 @@ pub use draft::DraftContext;
 pub use error::{LlamaError, LogTail};
 pub use kernels_test::agreeing as agreeing_kernels;
 pub use model::{Model, ModelSettings};
-pub use quantize::quantize_rows;
+pub use quantize::{LARGEST_WEIGHT, QuantizeError, quantize_into, quantize_rows};
+pub use quantize_file::{FileRequest, quantize_file};
 pub use vocab::Vocab;

@@ -10,6 +10,7 @@ mod fakes;
 mod features;
 mod gguf_builder;
 mod gguf_hostile;
+mod gguf_writer;
 mod kernels;
 mod layering;
 mod lossless;
