@@ -29,7 +29,7 @@ pub(super) struct Mixture<'a> {
 }
 
 /// The first eighth, the last eighth, and every third layer between them.
-fn gets_more_bits(layer: u32, layers: u32) -> bool {
+pub(super) fn gets_more_bits(layer: u32, layers: u32) -> bool {
     layer < layers / 8 || layer >= 7 * layers / 8 || (layer - layers / 8) % 3 == 2
 }
 

@@ -8,6 +8,8 @@
 //! | `mixture.rs` | the rules of llama-quant.cpp |
 //! | `overrides.rs` | [`Override`]: `--tensor-type REGEX=TYPE` |
 //! | `plan.rs`, `row.rs` | [`Plan`]: the type of each tensor, and why |
+//! | `sensitivity.rs` | [`harm`]: what types cost in quality, as measured |
+//! | `target.rs`, `size.rs`, `ram.rs` | [`recipe`], [`suggest`]: the best that fits |
 //! | `imatrix/` | [`Imatrix`]: both formats |
 //! | `lattice/` | weights trained for quantization, stored without loss |
 //! | `source.rs` | [`Source`]: where weights come from |
@@ -21,8 +23,12 @@ mod mixture;
 mod model;
 mod overrides;
 mod plan;
+mod ram;
 mod row;
+mod sensitivity;
+mod size;
 mod source;
+mod target;
 
 pub use category::{Category, Kept};
 pub use error::PlanError;
@@ -31,5 +37,9 @@ pub use imatrix::{Imatrix, ImatrixError};
 pub use model::ModelFacts;
 pub use overrides::{Override, quantizable};
 pub use plan::{Note, Options, Plan};
+pub use ram::{Suggestion, reserve, suggest};
 pub use row::{Importance, Method, Reason, Row};
+pub use sensitivity::{Class, harm, type_error};
+pub use size::parse_size;
 pub use source::{Source, SourceError, SourceTensor};
+pub use target::{Model, Recipe, bytes_at, file_type_within, recipe};

@@ -333,3 +333,6 @@ fn needs_imatrix(name: &str, given: GgmlType, file_type: FileType) -> bool {
         || (given == GgmlType::Q2_K && file_type == FileType::Q2_K_S);
     insists || (is_garbage && !is_exempt)
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,7 @@ mod pairing;
 mod pocket;
 mod policy;
 mod quantize_imatrix;
+mod quantize_target;
 mod quantize_types;
 mod terminal;
 mod tui;
