@@ -1,0 +1,4 @@
+//! Quantized files, against those that llama.cpp makes itself, byte for byte.
+
+mod equality;
+mod tiny;
