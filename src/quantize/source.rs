@@ -57,6 +57,25 @@ pub trait Source: Sync {
     /// # Errors
     /// [`SourceError`] where they cannot be read.
     fn read_rows(&self, tensor: usize, rows: Range<u64>, into: &mut [f32]) -> Result<(), SourceError>;
+
+    /// Reads the bytes of `rows` as they are: for tensors that are taken over and hold no numbers that
+    /// [`read_rows`](Source::read_rows) could give. A source of numbers only has none.
+    ///
+    /// # Errors
+    /// [`SourceError`] where they cannot be read.
+    fn read_bytes(&self, tensor: usize, rows: Range<u64>, into: &mut [u8]) -> Result<(), SourceError> {
+        let (_, _) = (rows, into);
+        let tensor = &self.tensors()[tensor];
+        Err(SourceError::Type { tensor: tensor.name.clone(), found: tensor.dtype })
+    }
+
+    /// Whether the files are still those that were opened; asked when all is read.
+    ///
+    /// # Errors
+    /// [`SourceError::Changed`].
+    fn check_unchanged(&self) -> Result<(), SourceError> {
+        Ok(())
+    }
 }
 
 /// Why rows of a source could not be read.

@@ -17,6 +17,7 @@ mod lossless;
 mod pairing;
 mod pocket;
 mod policy;
+mod quantize;
 mod quantize_imatrix;
 mod quantize_target;
 mod quantize_types;
