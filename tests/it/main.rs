@@ -19,6 +19,7 @@ mod pocket;
 mod policy;
 mod quantize;
 mod quantize_imatrix;
+mod quantize_lattice;
 mod quantize_target;
 mod quantize_types;
 mod terminal;
