@@ -148,11 +148,9 @@ impl PlanError {
             | PlanError::ImatrixForeign { .. } => {
                 "Use the imatrix that was collected on this model, with fused gate and up experts; `slipstream inspect` shows the tensors."
             }
-            PlanError::Requantize { .. } => {
-                "Start from the BF16 or F16 original, or insist with `--allow-requantize`."
-            }
+            PlanError::Requantize { .. } => "Start from the BF16 or F16 original.",
             PlanError::LatticeWithImatrix => {
-                "Leave `--imatrix` away: the weights lie on the 4-bit lattice already and are stored without loss. `--no-qat` treats them as ordinary ones."
+                "Leave `--imatrix` away: the weights lie on the 4-bit lattice already and are stored without loss. `--qat off` treats them as ordinary ones."
             }
             PlanError::TooSmall { .. } => {
                 "Allow more, choose a smaller model, or give an imatrix, which opens the types of 2 bits."

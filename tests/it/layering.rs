@@ -18,6 +18,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "gguf",
             "llama",
             "models",
+            "quantize",
             "request",
             "token",
             "tui",

@@ -12,7 +12,7 @@ use super::error::PipelineError;
 use super::journal::{Mark, hexadecimal};
 use super::partial::{Hashed, Partial, Start, Target};
 use super::piece::{PIECE_WEIGHTS, Piece, importance, pieces, window};
-use crate::gguf::{GgmlType, Layout, NewTensor, Value, Writer};
+use crate::gguf::{GgmlType, Layout, LayoutError, NewTensor, Value, Writer};
 use crate::quantize::lattice::{self, Exactness};
 use crate::quantize::{Imatrix, Method, Plan, Quantizer, QuantizerError, Source};
 
@@ -78,6 +78,17 @@ struct Made {
     exactness: Option<Exactness>,
 }
 
+/// The file that a plan makes with these metadata.
+///
+/// # Errors
+/// [`LayoutError`] where no reader would accept it.
+pub fn layout(plan: &Plan, metadata: &[(String, Value)]) -> Result<Layout, LayoutError> {
+    let rows = plan.rows.iter();
+    let tensors: Vec<NewTensor<'_>> =
+        rows.map(|row| NewTensor { name: &row.name, shape: &row.shape, tensor_type: row.given }).collect();
+    Layout::new(metadata, &tensors)
+}
+
 /// Makes a file. `observe` is told how far it is, after each piece.
 ///
 /// # Errors
@@ -88,13 +99,7 @@ pub fn run(
     cancel: &AtomicBool,
     observe: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Outcome, PipelineError> {
-    let tensors: Vec<NewTensor<'_>> = job
-        .plan
-        .rows
-        .iter()
-        .map(|row| NewTensor { name: &row.name, shape: &row.shape, tensor_type: row.given })
-        .collect();
-    let layout = Layout::new(job.metadata, &tensors)?;
+    let layout = layout(job.plan, job.metadata)?;
     let (partial, start) = Partial::open(target, &fingerprint(job, &layout), layout.file_bytes())?;
     let pieces = pieces(job.plan);
     let outcome = Writing::begin(job, &pieces, &layout, &partial, start).and_then(|mut writing| {

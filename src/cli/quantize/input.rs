@@ -1,0 +1,71 @@
+//! What is quantized: a checkpoint folder, or a GGUF file.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use crate::error::{Kind, Problem};
+use crate::llama::build_info;
+use crate::quantize::{GgufSource, Source};
+
+/// An opened source.
+pub(super) enum Input {
+    /// A GGUF file.
+    Gguf(GgufSource),
+}
+
+impl Input {
+    /// Opens what lies at a path.
+    pub(super) fn open(path: &Path) -> Result<Input, Problem> {
+        if path.is_dir() {
+            let message = format!("{} is a folder; checkpoints are not supported yet", path.display());
+            return Err(Problem::new(Kind::File, message, "give a GGUF file"));
+        }
+        let source = GgufSource::open(path)
+            .map_err(|error| Problem::new(Kind::File, error.to_string(), error.help()))?;
+        Ok(Input::Gguf(source))
+    }
+
+    /// As a source.
+    pub(super) fn source(&self) -> &dyn Source {
+        match self {
+            Input::Gguf(source) => source,
+        }
+    }
+
+    /// Whether it is a checkpoint: then a file of 16 or 32 bits is laid out as the reference converter does.
+    pub(super) fn is_checkpoint(&self) -> bool {
+        match self {
+            Input::Gguf(_) => false,
+        }
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        match self {
+            Input::Gguf(source) => source.files().map(Path::to_owned).collect(),
+        }
+    }
+
+    /// What the new file's bytes depend on beside the recipe: the source's files as they are now, and this build.
+    pub(super) fn identity(&self) -> String {
+        let mut text = format!("{} {}\n", env!("CARGO_PKG_VERSION"), build_info());
+        for path in self.files() {
+            let about = path.metadata().ok();
+            let length = about.as_ref().map_or(0, std::fs::Metadata::len);
+            let modified = about
+                .and_then(|about| about.modified().ok())
+                .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
+                .map_or(0, |time| time.as_nanos());
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            // Writing into a String cannot fail.
+            let _ = writeln!(text, "{name} {length} {modified}");
+        }
+        text
+    }
+
+    /// Whether a path is one of its files.
+    pub(super) fn holds(&self, path: &Path) -> bool {
+        let Ok(path) = path.canonicalize() else { return false };
+        self.files().iter().any(|file| file.canonicalize().is_ok_and(|file| file == path))
+    }
+}
