@@ -8,6 +8,7 @@
 //! Who may import whom is written in docs/ARCHITECTURE.md and enforced by tests/it/layering.rs.
 
 pub mod bench;
+pub mod checkpoint;
 pub mod cli;
 pub mod engine;
 pub mod error;

@@ -1,12 +1,11 @@
 //! A GGUF file of F32, F16 or BF16, of any architecture, as a source; in one file or in parts.
 
-use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use super::source::{Source, SourceError, SourceTensor};
+use super::source_file::SourceFile;
 use super::widen::{is_number, widen};
 use crate::gguf::{GgufError, Header, ReadOptions, Value};
 
@@ -16,19 +15,10 @@ const READ: usize = 1 << 20;
 /// A GGUF file as a source.
 #[derive(Debug)]
 pub struct GgufSource {
-    files: Vec<Part>,
+    files: Vec<SourceFile>,
     metadata: Vec<(String, Value)>,
     tensors: Vec<SourceTensor>,
     places: Vec<Place>,
-}
-
-/// One file of it.
-#[derive(Debug)]
-struct Part {
-    path: PathBuf,
-    file: File,
-    length: u64,
-    modified: Option<SystemTime>,
 }
 
 /// Where a tensor lies.
@@ -141,11 +131,11 @@ impl GgufSource {
 
     /// The files it consists of.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
-        self.files.iter().map(|part| part.path.as_path())
+        self.files.iter().map(SourceFile::path)
     }
 
     /// The part and the offset at which `rows` of a tensor begin, and their bytes; `None` where it has no such rows.
-    fn range(&self, tensor: usize, rows: &Range<u64>) -> Option<(&Part, u64, u64)> {
+    fn range(&self, tensor: usize, rows: &Range<u64>) -> Option<(&SourceFile, u64, u64)> {
         let described =
             self.tensors.get(tensor).filter(|each| rows.start <= rows.end && rows.end <= each.rows())?;
         let row_bytes = described.columns() / described.dtype.block_size() * described.dtype.block_bytes();
@@ -207,46 +197,16 @@ impl Source for GgufSource {
     }
 
     fn check_unchanged(&self) -> Result<(), SourceError> {
-        self.files.iter().try_for_each(Part::check_unchanged)
+        self.files.iter().try_for_each(SourceFile::check_unchanged)
     }
 }
 
-impl Part {
-    fn read(&self, into: &mut [u8], offset: u64) -> Result<(), SourceError> {
-        read_exact_at(&self.file, into, offset).map_err(|source| {
-            // Its length was enough when it was opened.
-            match (source.kind(), self.check_unchanged()) {
-                (io::ErrorKind::UnexpectedEof, Err(changed)) => changed,
-                _ => SourceError::Io { path: self.path.clone(), offset, source },
-            }
-        })
-    }
-
-    fn check_unchanged(&self) -> Result<(), SourceError> {
-        let now = self.file.metadata().map_err(|source| SourceError::Io {
-            path: self.path.clone(),
-            offset: 0,
-            source,
-        })?;
-        let changed = |found, expected| SourceError::Changed { path: self.path.clone(), found, expected };
-        if now.len() != self.length {
-            return Err(changed(format!("{} bytes", now.len()), format!("{} bytes", self.length)));
-        }
-        if now.modified().ok() != self.modified {
-            return Err(changed("written again".to_owned(), "an untouched file".to_owned()));
-        }
-        Ok(())
-    }
-}
-
-fn open_part(path: &Path) -> Result<(Part, Header), GgufSourceError> {
-    let failed = |source| GgufSourceError::Open { path: path.to_owned(), source };
-    let file = File::open(path).map_err(failed)?;
-    let about = file.metadata().map_err(failed)?;
-    let (length, modified) = (about.len(), about.modified().ok());
-    let header = Header::read(&file, length, ReadOptions::EVERYTHING)
+fn open_part(path: &Path) -> Result<(SourceFile, Header), GgufSourceError> {
+    let file =
+        SourceFile::open(path).map_err(|source| GgufSourceError::Open { path: path.to_owned(), source })?;
+    let header = Header::read(file.reader(), file.length(), ReadOptions::EVERYTHING)
         .map_err(|source| GgufSourceError::Gguf { path: path.to_owned(), source })?;
-    Ok((Part { path: path.to_owned(), file, length, modified }, header))
+    Ok((file, header))
 }
 
 /// Parts of a model at most; real ones have a few dozen.
@@ -261,26 +221,4 @@ fn other_parts(path: &Path, count: u32) -> Option<Vec<PathBuf>> {
             .map(|number| path.with_file_name(format!("{stem}-{number:05}-of-{count:05}.gguf")))
             .collect(),
     )
-}
-
-/// Fills `into` from `offset` on; the file's own position does not matter, so that threads may share it.
-#[cfg(unix)]
-fn read_exact_at(file: &File, into: &mut [u8], offset: u64) -> io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, into, offset)
-}
-
-/// Fills `into` from `offset` on; the file's own position does not matter, so that threads may share it.
-#[cfg(windows)]
-fn read_exact_at(file: &File, mut into: &mut [u8], mut offset: u64) -> io::Result<()> {
-    while !into.is_empty() {
-        let count = match std::os::windows::fs::FileExt::seek_read(file, into, offset) {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        into = &mut into[count..];
-        offset += count as u64;
-    }
-    Ok(())
 }

@@ -16,6 +16,7 @@
 //! | `metadata.rs` | the new file's metadata |
 //! | `quantizer.rs`, `ggml.rs` | [`Quantizer`]: who makes bytes of rows |
 //! | `source.rs`, `widen.rs` | [`Source`]: where weights come from |
+//! | `source_file.rs` | [`SourceFile`]: a file read by many threads, and noticed when it changes |
 //! | `from_gguf.rs` | [`GgufSource`]: from a GGUF file |
 
 mod category;
@@ -37,6 +38,7 @@ mod row;
 mod sensitivity;
 mod size;
 mod source;
+mod source_file;
 mod target;
 pub mod widen;
 
@@ -56,4 +58,5 @@ pub use row::{Importance, Method, Reason, Row};
 pub use sensitivity::{Class, harm, type_error};
 pub use size::parse_size;
 pub use source::{Source, SourceError, SourceTensor};
+pub use source_file::SourceFile;
 pub use target::{Model, Recipe, bytes_at, file_type_within, recipe};

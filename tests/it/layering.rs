@@ -10,6 +10,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "cli",
         &[
             "bench",
+            "checkpoint",
             "engine",
             "error",
             "event",
@@ -32,6 +33,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("models", &["gguf"]),
     // `llama` in quantize/ggml.rs only: the rest knows a trait.
     ("quantize", &["gguf", "llama"]),
+    // Of `quantize` only what a source of weights is.
+    ("checkpoint", &["gguf", "quantize"]),
     ("spec", &["event", "request", "sampling", "token"]),
     ("sampling", &["request", "token"]),
     ("gguf", &[]),

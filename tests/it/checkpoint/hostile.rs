@@ -1,0 +1,363 @@
+//! Bad checkpoints: each fault has its own error, and nothing panics.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use slipstream::checkpoint::{
+    Checkpoint, CheckpointError, ConfigError, HeaderError, TokenizerError, read_header,
+};
+use slipstream::quantize::Source as _;
+
+use super::folder::{Folder, HIDDEN, Stored, TOKENS, file, safetensors};
+
+fn header_error(header: &str, data: &[u8]) -> HeaderError {
+    let bytes = file(header, data);
+    let error = read_header(&bytes[..], bytes.len() as u64).expect_err(header);
+    let shown = format!("{error} {}", error.help());
+    assert!(!shown.contains(char::is_control), "{shown}");
+    error
+}
+
+#[test]
+fn a_good_header_is_sorted_and_its_offsets_are_those_of_the_file() {
+    let header = r#"{"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"__metadata__":{"x":"y"},
+        "a":{"shape":[2,2],"dtype":"BF16","data_offsets":[4,12],"more":null},
+        "none":{"dtype":"U8","shape":[3,0],"data_offsets":[4,4]}}  "#;
+    let bytes = file(header, &[0; 12]);
+    let tensors = read_header(&bytes[..], bytes.len() as u64).expect("good");
+    let found: Vec<_> = tensors.iter().map(|each| (each.name.as_str(), each.offset, each.bytes)).collect();
+    let start = 8 + header.len() as u64;
+    assert_eq!(found, [("a", start + 4, 8), ("b", start, 4), ("none", start + 4, 0)]);
+    assert_eq!(read_header(&file("{}", &[])[..], 10).expect("empty"), []);
+}
+
+#[test]
+fn every_fault_of_a_header_has_its_own_error() {
+    type Error = HeaderError;
+    let one = |dtype: &str, shape: &str, offsets: &str| {
+        format!(r#"{{"x":{{"dtype":"{dtype}","shape":{shape},"data_offsets":{offsets}}}}}"#)
+    };
+    let error = |dtype, shape, offsets| header_error(&one(dtype, shape, offsets), &[0; 8]);
+    assert!(matches!(error("BF17", "[4]", "[0,8]"), Error::UnknownDtype { .. }));
+    assert!(matches!(error("BF16", "[3]", "[0,8]"), Error::Size { found: 8, expected: Some(6), .. }));
+    assert!(matches!(error("F4", "[3]", "[0,2]"), Error::Size { expected: None, .. }));
+    let huge = "[4294967296,4294967296]";
+    assert!(matches!(error("U8", huge, "[0,8]"), Error::Size { expected: None, .. }));
+    assert!(matches!(error("U8", "[9223372036854775808]", "[0,8]"), Error::Size { expected: None, .. }));
+    assert!(matches!(error("U8", "[1,1,1,1,1,1,1,1,8]", "[0,8]"), Error::Dimensions { found: 9, .. }));
+    assert!(matches!(error("U8", "[9]", "[0,9]"), Error::Range { end: 9, data_len: 8, .. }));
+    assert!(matches!(error("U8", "[8]", "[8,0]"), Error::Range { .. }));
+    assert!(matches!(error("U8", "[0]", "[18446744073709551615,18446744073709551615]"), Error::Range { .. }));
+    assert!(matches!(error("U8", "[4]", "[4,8]"), Error::Gap { offset: 4, expected: 0, .. }));
+    assert!(matches!(error("U8", "[4]", "[0,4]"), Error::Trailing { end: 4, data_len: 8 }));
+    for bad in ["[-1]", "[1.5]", "[\"8\"]", "8", "[18446744073709551616]"] {
+        assert!(matches!(error("U8", bad, "[0,8]"), Error::Json { .. }), "{bad}");
+    }
+    assert!(matches!(error("U8", "[8]", "[0,8,9]"), Error::Json { .. }));
+
+    let entry =
+        |begin, end| format!(r#"{{"dtype":"U8","shape":[{}],"data_offsets":[{begin},{end}]}}"#, end - begin);
+    let overlap = format!(r#"{{"a":{},"b":{}}}"#, entry(0, 5), entry(4, 8));
+    assert!(matches!(header_error(&overlap, &[0; 8]), Error::Overlap { offset: 4, expected: 5, .. }));
+    let same = format!(r#"{{"a":{},"b":{}}}"#, entry(0, 8), entry(0, 8));
+    assert!(matches!(header_error(&same, &[0; 8]), Error::Overlap { .. }));
+    let twice = format!(r#"{{"a":{},"a":{}}}"#, entry(0, 4), entry(4, 8));
+    assert!(matches!(header_error(&twice, &[0; 8]), Error::Duplicate { .. }));
+    assert!(matches!(header_error(r#"{"a":{"dtype":"U8"}}"#, &[]), Error::Json { .. }));
+    assert!(matches!(header_error("[]", &[]), Error::NotSafetensors));
+    assert!(matches!(header_error("", &[]), Error::NotSafetensors));
+    assert!(matches!(header_error("{} {}", &[]), Error::Json { .. }));
+    let nested = format!("{{\"a\":{}", "[".repeat(100_000));
+    assert!(matches!(header_error(&nested, &[]), Error::Json { .. }));
+    assert!(matches!(header_error("{\"\u{1b}[2J\":0}", &[]), Error::Json { .. }));
+}
+
+#[test]
+fn lengths_that_the_file_does_not_have_are_refused_before_anything_is_read() {
+    for length in [3, 4, 100_000_001, u64::MAX] {
+        let mut bytes = u64::to_le_bytes(length).to_vec();
+        bytes.extend(b"{}");
+        let error = read_header(&bytes[..], bytes.len() as u64).expect_err("too long");
+        assert!(matches!(error, HeaderError::HeaderLength { found, most: 2 } if found == length), "{error}");
+    }
+    let error = read_header(&[0; 7][..], 7).expect_err("short");
+    assert!(matches!(error, HeaderError::TooShort { file_len: 7 }));
+    // A file that is shorter than its length said.
+    let error = read_header(&[9, 0, 0, 0, 0, 0, 0, 0, b'{'][..], 100).expect_err("short");
+    assert!(matches!(error, HeaderError::TooShort { file_len: 9 }));
+}
+
+fn config_error(key: &str, value: Value) -> ConfigError {
+    let mut folder = Folder::mixture();
+    folder.set(key, value);
+    match folder.error() {
+        CheckpointError::Config { source, .. } => source,
+        other => panic!("{key}: {other}"),
+    }
+}
+
+#[test]
+fn numbers_that_no_model_has_are_refused() {
+    for (key, value) in [
+        ("num_hidden_layers", json!(0)),
+        ("num_hidden_layers", json!(513)),
+        ("num_hidden_layers", json!(u64::MAX)),
+        ("hidden_size", json!(-1)),
+        ("hidden_size", json!(8.5)),
+        ("hidden_size", json!("8")),
+        ("hidden_size", json!(1_u64 << 40)),
+        ("num_kv_shared_layers", json!(4)),
+        ("layer_types", json!(["full_attention"])),
+        ("layer_types", json!(["sliding_attention", "linear_attention", "full_attention"])),
+        ("layer_types", json!(7)),
+        ("rms_norm_eps", json!("small")),
+        ("final_logit_softcapping", json!(1e300)),
+        ("use_double_wide_mlp", json!(1)),
+        ("use_bidirectional_attention", json!("all")),
+        ("rope_parameters", json!({"full_attention": {"rope_type": "yarn", "partial_rotary_factor": 0.25}})),
+        (
+            "rope_parameters",
+            json!({"full_attention": {"rope_type": "proportional", "partial_rotary_factor": 1.5}}),
+        ),
+        ("per_layer_config", json!([])),
+        ("per_layer_config", json!({"2": 3})),
+        // Of two full layers, one is different; and so is a sliding one.
+        ("per_layer_config", json!({"0": {"head_dim": 4}, "2": {"head_dim": 4}})),
+    ] {
+        let error = config_error(key, value.clone());
+        let ConfigError::Value { key: found, .. } = &error else { panic!("{key} {value}: {error}") };
+        assert!(found.starts_with(key), "{error}");
+    }
+    for value in [json!({}), json!({"full_attention": {"rope_type": "proportional"}})] {
+        assert!(matches!(config_error("rope_parameters", value), ConfigError::Missing { .. }));
+    }
+    assert!(matches!(config_error("per_layer_config", json!({})), ConfigError::Missing { .. }));
+}
+
+#[test]
+fn other_architectures_are_sent_the_way_that_works() {
+    for (value, shown) in [
+        (json!(["Qwen3ForCausalLM"]), "`Qwen3ForCausalLM`"),
+        (json!([]), "(none is named)"),
+        (Value::Null, "(none is named)"),
+        (json!(["Gemma4\u{1b}[2J"]), "Gemma4\\u{1b}[2J"),
+    ] {
+        let mut folder = Folder::mixture();
+        folder.config["architectures"] = value;
+        let error = folder.error();
+        assert!(error.to_string().contains(shown), "{error}");
+        assert!(
+            error.help().contains("convert_hf_to_gguf.py") && error.help().contains("slipstream quantize")
+        );
+    }
+}
+
+#[test]
+fn quantized_weights_are_refused_and_the_marks_of_training_for_it_are_not() {
+    let mut folder = Folder::mixture();
+    folder.config["quantization_config"] = json!({"quant_method": "fp8"});
+    let error = folder.error();
+    assert!(
+        matches!(error, CheckpointError::Config { source: ConfigError::Quantized { .. }, .. }),
+        "{error}"
+    );
+    folder.config["quantization_config"] = json!({"bits": 4});
+    folder.open().1.expect("only a remark");
+}
+
+#[test]
+fn a_missing_or_unknown_tensor_is_named() {
+    let mut folder = Folder::mixture();
+    folder.tensors.remove("model.language_model.layers.1.self_attn.v_proj.weight");
+    let error = folder.error();
+    let CheckpointError::MissingTensors { names } = &error else { panic!("{error}") };
+    assert_eq!(names, &["blk.1.attn_v.weight"]);
+
+    let mut folder = Folder::mixture();
+    folder.add("model.language_model.layers.1.self_attn.q_proj.bias", &[8]);
+    assert!(matches!(folder.error(), CheckpointError::UnknownTensor { .. }));
+
+    let mut folder = Folder::mixture();
+    folder.add("model.language_model.layers.3.input_layernorm.weight", &[HIDDEN]);
+    assert!(matches!(folder.error(), CheckpointError::Surplus { .. }), "there are three layers");
+
+    let mut folder = Folder::mixture();
+    folder.add("model.norm.weight", &[HIDDEN]);
+    let error = folder.error();
+    let CheckpointError::Twice { name, .. } = &error else { panic!("{error}") };
+    assert_eq!(name, "output_norm.weight");
+}
+
+#[test]
+fn shapes_and_types_must_be_those_of_the_model() {
+    let name = "model.language_model.layers.0.mlp.up_proj.weight";
+    let mut folder = Folder::mixture();
+    folder.add(name, &[HIDDEN, 12]);
+    let error = folder.error();
+    let CheckpointError::Shape { found, expected, .. } = &error else { panic!("{error}") };
+    assert_eq!((found, expected), (&vec![8, 12], &vec![12, 8]));
+
+    let mut folder = Folder::mixture();
+    folder
+        .tensors
+        .insert(name.to_owned(), Stored { dtype: "I16".to_owned(), ..Stored::bf16(name, &[12, HIDDEN]) });
+    assert!(matches!(folder.error(), CheckpointError::Type { .. }));
+
+    let mut folder = Folder::mixture();
+    folder.add("model.language_model.embed_tokens.weight", &[TOKENS - 1, HIDDEN]);
+    assert!(matches!(folder.error(), CheckpointError::Shape { .. }), "a token without a row");
+}
+
+fn shards_error(spoil: impl FnOnce(&Path, &mut Value)) -> CheckpointError {
+    let path = tempfile::tempdir().expect("a folder");
+    Folder::mixture().write_shards(path.path());
+    let index = path.path().join("model.safetensors.index.json");
+    let mut value = serde_json::from_slice(&fs::read(&index).expect("there")).expect("JSON");
+    spoil(path.path(), &mut value);
+    fs::write(&index, value.to_string()).expect("write");
+    Checkpoint::open(path.path()).expect_err("spoilt")
+}
+
+#[test]
+fn index_and_files_must_agree() {
+    const SECOND: &str = "model-00002-of-00002.safetensors";
+    let error = shards_error(|path, _| fs::remove_file(path.join(SECOND)).expect("there"));
+    let CheckpointError::MissingShards { names, of: 2, .. } = &error else { panic!("{error}") };
+    assert_eq!(names, &[SECOND]);
+
+    let error = shards_error(|_, index| index["weight_map"]["model.more.weight"] = json!(SECOND));
+    let CheckpointError::Absent { names, .. } = &error else { panic!("{error}") };
+    assert_eq!(names, &["model.more.weight"]);
+
+    let norm = "model.language_model.norm.weight";
+    let error = shards_error(|_, index| {
+        index["weight_map"].as_object_mut().expect("an object").remove(norm);
+    });
+    let CheckpointError::Misplaced { names, .. } = &error else { panic!("{error}") };
+    assert_eq!(names, &[norm]);
+
+    let error = shards_error(|_, index| {
+        let place = &mut index["weight_map"][norm];
+        let other = if place == SECOND { "model-00001-of-00002.safetensors" } else { SECOND };
+        *place = json!(other);
+    });
+    assert!(matches!(error, CheckpointError::Misplaced { .. }), "{error}");
+
+    for name in
+        ["../x.safetensors", "/etc/x.safetensors", "..", "a/b.safetensors", "x.bin", "", "c:x.safetensors"]
+    {
+        let error = shards_error(|_, index| index["weight_map"]["x"] = json!(name));
+        assert!(matches!(error, CheckpointError::ShardName { .. }), "{name}: {error}");
+    }
+    let error = shards_error(|_, index| *index = json!({"weight_map": 7}));
+    assert!(matches!(error, CheckpointError::Json { .. }), "{error}");
+    let error = shards_error(|_, index| *index = json!({"weight_map": {}}));
+    assert!(matches!(error, CheckpointError::NoWeights { .. }), "{error}");
+    let error = shards_error(|path, _| {
+        let file = fs::OpenOptions::new().write(true).open(path.join(SECOND)).expect("there");
+        file.set_len(5000).expect("shorter");
+    });
+    assert!(matches!(error, CheckpointError::Shard { .. }), "{error}");
+}
+
+#[test]
+fn missing_files_are_named() {
+    let empty = tempfile::tempdir().expect("a folder");
+    let error = Checkpoint::open(empty.path()).expect_err("nothing there");
+    assert!(matches!(error, CheckpointError::Missing { name: "config.json", .. }), "{error}");
+
+    for (name, is_expected) in
+        [("tokenizer.json", true), ("tokenizer_config.json", false), ("chat_template.jinja", false)]
+    {
+        let mut folder = Folder::mixture();
+        folder.files.remove(name);
+        assert_eq!(folder.open().1.is_err(), is_expected, "{name}");
+    }
+    let path = tempfile::tempdir().expect("a folder");
+    Folder::mixture().write(path.path());
+    fs::rename(path.path().join("model.safetensors"), path.path().join("pytorch_model.bin")).expect("rename");
+    let error = Checkpoint::open(path.path()).expect_err("no weights");
+    assert!(matches!(error, CheckpointError::NoWeights { has_pickles: true, .. }), "{error}");
+}
+
+#[test]
+fn a_pointer_in_place_of_weights_is_told() {
+    let path = tempfile::tempdir().expect("a folder");
+    Folder::mixture().write(path.path());
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n";
+    fs::write(path.path().join("model.safetensors"), pointer).expect("write");
+    let error = Checkpoint::open(path.path()).expect_err("a pointer");
+    assert!(error.help().contains("git lfs pull"), "{error}: {}", error.help());
+}
+
+fn tokenizer_error(change: impl FnOnce(&mut Value)) -> CheckpointError {
+    let mut folder = Folder::mixture();
+    let mut tokenizer = serde_json::from_str(&folder.files["tokenizer.json"]).expect("JSON");
+    change(&mut tokenizer);
+    folder.files.insert("tokenizer.json", tokenizer.to_string());
+    folder.error()
+}
+
+#[test]
+fn tokenizers_of_another_kind_are_refused() {
+    let is = |error: &CheckpointError, expected: fn(&TokenizerError) -> bool| matches!(error, CheckpointError::Tokenizer { source, .. } if expected(source));
+    let error = tokenizer_error(|all| all["model"]["type"] = json!("Unigram"));
+    assert!(is(&error, |error| matches!(error, TokenizerError::Model { .. })), "{error}");
+    let error = tokenizer_error(|all| all["model"]["byte_fallback"] = json!(false));
+    assert!(is(&error, |error| matches!(error, TokenizerError::Model { .. })), "{error}");
+    let error = tokenizer_error(|all| all["decoder"] = Value::Null);
+    assert!(is(&error, |error| matches!(error, TokenizerError::Decoder { .. })), "{error}");
+    let error = tokenizer_error(|all| all["model"]["vocab"]["a"] = json!(5000));
+    assert!(is(&error, |error| matches!(error, TokenizerError::Gap { id: 5000, .. })), "{error}");
+    let error = tokenizer_error(|all| all["model"]["vocab"]["a"] = json!(0));
+    assert!(is(&error, |error| matches!(error, TokenizerError::Twice { .. })), "{error}");
+    let error = tokenizer_error(|all| all["added_tokens"][8]["content"] = json!("<other>"));
+    assert!(is(&error, |error| matches!(error, TokenizerError::NoSuchToken { .. })), "{error}");
+    for merges in [json!([["a"]]), json!([["a", "b", "c"]]), json!([7]), json!({})] {
+        let error = tokenizer_error(|all| all["model"]["merges"] = merges.clone());
+        assert!(matches!(error, CheckpointError::Json { .. }), "{merges}: {error}");
+    }
+}
+
+#[test]
+fn a_special_number_behind_the_vocabulary_is_refused() {
+    let mut folder = Folder::mixture();
+    folder.files.remove("tokenizer_config.json");
+    folder.config["pad_token_id"] = json!(TOKENS);
+    let error = folder.error();
+    assert!(
+        matches!(
+            &error,
+            CheckpointError::Tokenizer { source: TokenizerError::NoSuchId { id: TOKENS, .. }, .. }
+        ),
+        "{error}"
+    );
+}
+
+#[test]
+fn weights_that_are_no_numbers_are_given_as_they_are() {
+    // The pipeline names the tensor, the row and the column.
+    let name = "model.language_model.layers.0.self_attn.q_proj.weight";
+    let mut folder = Folder::mixture();
+    let tensor = folder.tensors.get_mut(name).expect("there");
+    tensor.bytes[2 * 9..][..2].copy_from_slice(&0x7fc0_u16.to_le_bytes());
+    let (_path, checkpoint) = folder.open();
+    let checkpoint = checkpoint.expect("only headers are read");
+    let number =
+        checkpoint.tensors().iter().position(|tensor| tensor.name == "blk.0.attn_q.weight").expect("there");
+    let mut row = [0.0; HIDDEN as usize];
+    checkpoint.read_rows(number, 1..2, &mut row).expect("a row");
+    assert!(row[1].is_nan() && row.iter().filter(|value| value.is_nan()).count() == 1);
+}
+
+#[test]
+fn two_files_with_the_same_tensor_are_refused() {
+    let path = tempfile::tempdir().expect("a folder");
+    let folder = Folder::mixture();
+    folder.write(path.path());
+    let again = folder.tensors.iter().filter(|entry| entry.0.ends_with("model.norm.weight"));
+    fs::write(path.path().join("model-2.safetensors"), safetensors(again)).expect("write");
+    let error = Checkpoint::open(path.path()).expect_err("twice");
+    assert!(matches!(error, CheckpointError::Twice { .. }), "{error}");
+}
