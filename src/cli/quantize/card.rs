@@ -79,7 +79,7 @@ pub(super) fn text(card: &Card) -> String {
 fn write_text(out: &mut String, card: &Card) -> std::fmt::Result {
     let word = |part: &Part, key: &str| printable(part.object[key].as_str().unwrap_or_default()).to_string();
     let bytes = |part: &Part| part.object["bytes"].as_u64().unwrap_or(0);
-    writeln!(out, "# {}\n", word(&card.target, "source"))?;
+    writeln!(out, "# {}\n", word(&card.target, "file").trim_end_matches(".gguf"))?;
     writeln!(out, "| file | is | type | size | bits per weight |\n|---|---|---|---|---|")?;
     for (part, role) in [(&card.target, "target"), (&card.drafter, "drafter")] {
         writeln!(
@@ -99,10 +99,17 @@ fn write_text(out: &mut String, card: &Card) -> std::fmt::Result {
     }
     for (part, role) in [(&card.target, "target"), (&card.drafter, "drafter")] {
         writeln!(out, "## Types of the {role}\n\n| tensors | types |\n|---|---|")?;
+        let mut plain = 0;
         for class in part.object["classes"].as_array().into_iter().flatten() {
             let text = |key: &str| class[key].as_str().unwrap_or_default();
+            // Norms and scales are of no interest one by one.
+            if text("types").ends_with("F32") && !text("types").contains(',') {
+                plain += class["tensors"].as_u64().unwrap_or(0);
+                continue;
+            }
             writeln!(out, "| {} | {} |", printable(text("class")), text("types"))?;
         }
+        writeln!(out, "| norms, scales, routers | {plain} x F32 |")?;
         writeln!(out)?;
         for note in part.object["notes"].as_array().into_iter().flatten().filter_map(Json::as_str) {
             writeln!(out, "* {}", printable(note))?;
@@ -158,7 +165,11 @@ fn write_measured(out: &mut String, checked: &Checked) -> std::fmt::Result {
     });
     writeln!(out, "| accepted, by place | {} |", shares.collect::<Vec<_>>().join(", "))?;
     writeln!(out, "| tokens per round | {:.2} |", checked.length)?;
-    writeln!(out, "| same text with guesses | {} of {} |", checked.same_text.0, checked.same_text.1)?;
+    writeln!(
+        out,
+        "| same text with guesses | {} of {} (`slipstream bench --exact` tells why not) |",
+        checked.same_text.0, checked.same_text.1
+    )?;
     match &checked.quality {
         Ok(quality) => {
             let found = &quality.divergence;

@@ -199,6 +199,9 @@ pub(super) fn classes(plan: &Plan) -> Json {
         });
         each.collect::<Vec<_>>().join(", ")
     };
-    let all = classes.iter().map(|(class, types)| json!({ "class": class, "types": words(types) }));
+    let count = |types: &[(GgmlType, usize)]| types.iter().map(|each| each.1).sum::<usize>();
+    let all = classes
+        .iter()
+        .map(|(class, types)| json!({ "class": class, "types": words(types), "tensors": count(types) }));
     all.collect()
 }
