@@ -10,7 +10,8 @@ use clap::{Args, ValueEnum};
         slipstream quantize gemma-4-26B-A4B-it gemma-4-26B-Q4_K_M.gguf --type Q4_K_M\n  \
         slipstream quantize model-BF16.gguf model-IQ3_XXS.gguf --type IQ3_XXS --imatrix model.imatrix.gguf\n  \
         slipstream quantize gemma-4-26B-A4B-it --dry-run --target-size 13.5GiB\n  \
-        slipstream quantize gemma-4-26B-A4B-it-qat-q4_0-unquantized gemma-4-26B-Q4_0.gguf --type Q4_0\n\n\
+        slipstream quantize gemma-4-26B-A4B-it-qat-q4_0-unquantized gemma-4-26B-Q4_0.gguf --type Q4_0\n  \
+        slipstream quantize --pair gemma-4-26B-A4B-it gemma-4-26B-A4B-it-assistant out/ --type Q4_K_M\n\n\
         The new file appears under its name when it is whole; until then it is OUT.partial, and a run that was \
         interrupted is continued by the same command with `--resume`.")]
 pub struct QuantizeArgs {
@@ -20,6 +21,19 @@ pub struct QuantizeArgs {
     /// The new GGUF file.
     #[arg(value_name = "OUT", required_unless_present = "dry_run")]
     pub output: Option<PathBuf>,
+    /// With --pair: the folder of the new files. IN is the target then, and OUT the drafter.
+    #[arg(value_name = "OUT_DIR", requires = "pair")]
+    pub folder: Option<PathBuf>,
+    /// Quantize a target and its drafter (`quantize --pair TARGET DRAFTER OUT_DIR`), check that they work together,
+    /// measure them, and write a card of the results beside them.
+    #[arg(long, requires = "folder", conflicts_with_all = ["dry_run", "tensor_type", "for_ram"])]
+    pub pair: bool,
+    /// With --pair: the type of all the drafter's weights, Q4_0 or Q8_0.
+    #[arg(long, value_name = "TYPE", requires = "pair", default_value = "Q4_0", value_parser = ["Q4_0", "Q8_0"], ignore_case = true)]
+    pub drafter_type: String,
+    /// With --pair: do not load and measure what was made.
+    #[arg(long, requires = "pair")]
+    pub no_check: bool,
     /// What the model becomes.
     #[command(flatten)]
     pub recipe: RecipeArgs,
@@ -41,7 +55,7 @@ pub struct QuantizeArgs {
 }
 
 /// What a model becomes.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Recipe")]
 pub struct RecipeArgs {
     /// The file type, as llama-quantize names them: Q4_0, Q4_K_M, Q8_0, IQ4_XS, BF16, …
@@ -86,9 +100,10 @@ pub struct RecipeArgs {
 }
 
 /// Whether weights trained for quantization are looked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum QatArg {
     /// They are, and stored without loss where the type is Q4_0.
+    #[default]
     Auto,
     /// They are, whatever the type.
     On,

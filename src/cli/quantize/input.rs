@@ -4,8 +4,11 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
+use sha2::{Digest as _, Sha256};
+
 use crate::error::{Kind, Problem};
 use crate::llama::build_info;
+use crate::models::fingerprint;
 use crate::quantize::{GgufSource, Source};
 
 /// An opened source.
@@ -61,6 +64,25 @@ impl Input {
             let _ = writeln!(text, "{name} {length} {modified}");
         }
         text
+    }
+
+    /// What it is, for a card: SHA-256 over the fingerprints of its files (lengths and samples, not every byte).
+    pub(super) fn fingerprint(&self) -> Result<String, Problem> {
+        let mut hash = Sha256::new();
+        for path in self.files() {
+            let found = fingerprint(&path).map_err(|error| {
+                Problem::new(Kind::Fault, format!("reading {} failed: {error}", path.display()), "")
+            })?;
+            hash.update(found);
+        }
+        Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// The GGUF file that llama.cpp can load as it is.
+    pub(super) fn loadable(&self) -> Option<&Path> {
+        match self {
+            Input::Gguf(source) => source.files().next(),
+        }
     }
 
     /// Whether a path is one of its files.

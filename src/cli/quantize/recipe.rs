@@ -128,7 +128,7 @@ fn for_ram(
 }
 
 /// What the models module makes of a source: it reads headers.
-fn model_file(source: &dyn Source) -> Result<ModelFile, Problem> {
+pub(super) fn model_file(source: &dyn Source) -> Result<ModelFile, Problem> {
     let failed = |error: String| {
         Problem::new(Kind::File, format!("looking at the model failed: {error}"), "fetch it again")
     };

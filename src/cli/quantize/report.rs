@@ -163,7 +163,45 @@ pub(super) fn lattice(plan: &Plan, outcome: &Outcome) -> Json {
 }
 
 /// Weights on the lattice, and those of them that came back exactly.
-pub(super) fn exact_weights(outcome: &Outcome) -> (u64, u64) {
+fn exact_weights(outcome: &Outcome) -> (u64, u64) {
     let found = outcome.exactness.iter();
     found.fold((0, 0), |sum, (_, found)| (sum.0 + found.weights, sum.1 + found.exact))
+}
+
+/// How the weights on a lattice came back, in words.
+pub(super) fn lattice_words(outcome: &Outcome) -> Option<String> {
+    let (weights, exact) = exact_weights(outcome);
+    let share = exact as f64 * 100.0 / weights as f64;
+    (weights > 0).then(|| format!("{share:.3} % of {weights} weights on the 4-bit lattice came back exactly"))
+}
+
+/// Types by class of tensors (the names without their layers), in the order of the file.
+pub(super) fn classes(plan: &Plan) -> Json {
+    let mut classes: Vec<(&str, Vec<(GgmlType, usize)>)> = Vec::new();
+    for row in &plan.rows {
+        let class = match row.name.strip_prefix("blk.").and_then(|rest| rest.split_once('.')) {
+            Some((_, class)) => class,
+            None => row.name.as_str(),
+        };
+        let at = classes.iter().position(|each| each.0 == class).unwrap_or_else(|| {
+            classes.push((class, Vec::new()));
+            classes.len() - 1
+        });
+        match classes[at].1.iter_mut().find(|each| each.0 == row.given) {
+            Some(found) => found.1 += 1,
+            None => classes[at].1.push((row.given, 1)),
+        }
+    }
+    let words = |types: &[(GgmlType, usize)]| {
+        let each = types.iter().map(|(tensor_type, count)| match count {
+            1 => tensor_type.name().to_owned(),
+            _ => format!("{} x {tensor_type}", count),
+        });
+        each.collect::<Vec<_>>().join(", ")
+    };
+    let count = |types: &[(GgmlType, usize)]| types.iter().map(|each| each.1).sum::<usize>();
+    let all = classes
+        .iter()
+        .map(|(class, types)| json!({ "class": class, "types": words(types), "tensors": count(types) }));
+    all.collect()
 }

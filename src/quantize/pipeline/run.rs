@@ -153,8 +153,8 @@ impl<'a> Writing<'a> {
         let out = Hashed { file: &partial.file, hash: start.hash.clone() };
         let writer = match start.bytes {
             0 => Writer::begin(out, layout).map_err(failed)?,
-            // The journal is of this job: the place cannot be another.
             _ => Writer::resume(out, layout, start.bytes)
+                .filter(|_| end_of(pieces, start.pieces, layout) == Some(start.bytes))
                 .ok_or_else(|| failed(io::Error::other("the journal names no end of a piece")))?,
         };
         let mut exactness = Vec::new();
@@ -299,6 +299,14 @@ impl<'a> Writing<'a> {
             other => other,
         }
     }
+}
+
+/// Bytes of the file when so many pieces are written; `None` where there are not as many.
+fn end_of(pieces: &[Piece], count: usize, layout: &Layout) -> Option<u64> {
+    let Some(next) = pieces.get(count) else { return (count == pieces.len()).then(|| layout.file_bytes()) };
+    let within: u64 =
+        pieces[..count].iter().rev().take_while(|piece| piece.row == next.row).map(|piece| piece.bytes).sum();
+    Some(layout.header().len() as u64 + layout.tensors()[next.row].offset + within)
 }
 
 /// Notes marks, each after the disk has everything before it.

@@ -218,6 +218,12 @@ fn what_a_killed_process_leaves_is_continued_from_what_is_whole() {
     let mut early = begun.clone();
     early[100] ^= 1;
     let cut_notes = &notes[..notes.len() - 3];
+    let text = String::from_utf8_lossy(&notes).into_owned();
+    let lying = text.replace("\"pieces\":", "\"pieces\":9").into_bytes();
+    fs::write(&journal, &lying).expect("write");
+    let error = trial.run().expect_err("a journal that lies");
+    assert!(error.to_string().contains("no end of a piece"), "{error}");
+
     let cases: [(&str, &[u8], &[u8], bool); 6] = [
         ("written behind the last mark", &junk, &notes, true),
         ("the journal's last line cut off", &begun, cut_notes, marks > 1),

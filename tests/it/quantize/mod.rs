@@ -3,4 +3,5 @@
 mod command;
 mod equality;
 mod machine;
+mod pair;
 mod tiny;
