@@ -1,19 +1,15 @@
 #!/usr/bin/env python3
-"""Random small checkpoints of every Gemma 4 architecture, and what llama.cpp's own converter makes of them.
+"""Small random checkpoints of each architecture, as transformers writes them, and as older or other programs do.
 
     scripts/quantize/mini_checkpoints.py LLAMA_CPP FOLDER
 
-LLAMA_CPP is a source tree of the llama.cpp that slipstream is built with. For each kind of checkpoint FOLDER gets
-NAME/ (config.json, safetensors, tokenizer, as transformers writes them) and NAME.gguf, made by convert_hf_to_gguf.py
---outtype bf16. Then compare slipstream's reading of the first with the second:
+LLAMA_CPP is a source tree of the llama.cpp that slipstream is built with: its test vocabulary makes a checkpoint with the
+real tokenizer. FOLDER gets a folder for each checkpoint; scripts/quantize/reference.sh compares what becomes of them.
 
-    SLIPSTREAM_CHECKPOINTS=FOLDER cargo test --release --test it -- --ignored checkpoint::reference
-
-Needs transformers >= 5.24, torch, safetensors, tokenizers. Deterministic; about a minute.
+Needs transformers >= 5.24, torch, safetensors, tokenizers, gguf. Deterministic; about half a minute.
 """
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -101,8 +97,9 @@ def randomize(model, dtype):
 def text(layers, full_every=3, **others):
     types = ["full_attention" if layer % full_every == full_every - 1 else "sliding_attention" for layer in range(layers)]
     types[-1] = "full_attention"
-    values = dict(hidden_size=32, intermediate_size=48, num_hidden_layers=layers, num_attention_heads=4,
-                  num_key_value_heads=2, head_dim=8, global_head_dim=16, layer_types=types, sliding_window=64,
+    # Rows of 256 for the types with large blocks, and of 128, 96, 64 and 32 for what takes their place.
+    values = dict(hidden_size=256, intermediate_size=512, num_hidden_layers=layers, num_attention_heads=4,
+                  num_key_value_heads=2, head_dim=32, global_head_dim=64, layer_types=types, sliding_window=64,
                   max_position_embeddings=4096, hidden_size_per_layer_input=0, final_logit_softcapping=30.0)
     return {**values, **others}
 
@@ -121,22 +118,23 @@ def save(model, folder, dtype=torch.bfloat16, **options):
 
 
 def mixture(folder, tokens):
-    config = text(6, vocab_size=tokens, num_experts=16, top_k_experts=4, moe_intermediate_size=24,
+    config = text(6, vocab_size=tokens, intermediate_size=96, num_experts=16, top_k_experts=4, moe_intermediate_size=64,
                   enable_moe_block=True, attention_k_eq_v=True, num_global_key_value_heads=1)
     model = Gemma4ForConditionalGeneration(Gemma4Config(
         text_config=config, vision_config=VISION, audio_config=None))
-    save(model, folder, max_shard_size="150KB")
+    save(model, folder, max_shard_size="2MB")
 
 
 def edge(folder, tokens):
-    config = text(7, vocab_size=tokens, vocab_size_per_layer_input=tokens, hidden_size_per_layer_input=12,
+    config = text(7, vocab_size=tokens, vocab_size_per_layer_input=tokens, hidden_size_per_layer_input=32,
                   num_kv_shared_layers=3, use_double_wide_mlp=True)
     save(Gemma4ForConditionalGeneration(Gemma4Config(
         text_config=config, vision_config=VISION, audio_config=AUDIO)), folder)
 
 
-def dense(folder, tokens, **options):
-    config = text(6, vocab_size=tokens, attention_k_eq_v=True, num_global_key_value_heads=1, rms_norm_eps=1e-5)
+def dense(folder, tokens, hidden=256, **options):
+    config = text(6, vocab_size=tokens, attention_k_eq_v=True, num_global_key_value_heads=1, rms_norm_eps=1e-5,
+                  hidden_size=hidden)
     save(Gemma4ForCausalLM(Gemma4TextConfig(**config)), folder, **options)
 
 
@@ -154,7 +152,7 @@ def unified(folder, tokens):
 def assistant(folder, tokens, ordered=False):
     config = text(4, full_every=4, vocab_size=tokens, vocab_size_per_layer_input=0, num_kv_shared_layers=4,
                   attention_k_eq_v=True, num_global_key_value_heads=1, final_logit_softcapping=None)
-    values = dict(text_config=Gemma4TextConfig(**config), backbone_hidden_size=40, num_centroids=8,
+    values = dict(text_config=Gemma4TextConfig(**config), backbone_hidden_size=320, num_centroids=8,
                   use_ordered_embeddings=ordered)
     save(Gemma4AssistantForCausalLM(Gemma4AssistantConfig(**values)), folder)
 
@@ -164,7 +162,7 @@ def unified_assistant(folder, tokens):
                   num_global_key_value_heads=1)
     del config["hidden_size_per_layer_input"]
     save(Gemma4UnifiedAssistantForCausalLM(Gemma4UnifiedAssistantConfig(
-        text_config=Gemma4UnifiedTextConfig(**config), backbone_hidden_size=48)), folder)
+        text_config=Gemma4UnifiedTextConfig(**config), backbone_hidden_size=512)), folder)
 
 
 def say_no_experts(folder):
@@ -238,15 +236,13 @@ def oldest_tokenizer(folder):
     write_json(folder / "chat_template.json", {"chat_template": TEMPLATE})
 
 
-def vocabulary(source, folder, tokens):
-    """The real vocabulary, out of the file that llama.cpp tests its tokenizers with."""
-    del tokens
+def real_tokenizer(source, folder):
+    """The real vocabulary, out of the file that llama.cpp tests its tokenizers with; returns its length."""
     import gguf  # pylint: disable=import-outside-toplevel
+    write_tokenizer(folder)
     fields = gguf.GGUFReader(source / "models" / "ggml-vocab-gemma-4.gguf").fields
-    texts, merges = (
-        [bytes(field.parts[at]).decode() for at in field.data]
-        for field in (fields["tokenizer.ggml.tokens"], fields["tokenizer.ggml.merges"]))
-    types = [int(fields["tokenizer.ggml.token_type"].parts[at][0]) for at in fields["tokenizer.ggml.token_type"].data]
+    texts, merges, types = (
+        fields[f"tokenizer.ggml.{key}"].contents() for key in ("tokens", "merges", "token_type"))
     def change(tokenizer):
         tokenizer["model"]["vocab"] = {text: number for number, text in enumerate(texts)}
         tokenizer["model"]["merges"] = [merge.split(" ") for merge in merges]
@@ -254,7 +250,11 @@ def vocabulary(source, folder, tokens):
         tokenizer["added_tokens"] = [
             dict(like, id=number, content=text) for number, text in enumerate(texts) if types[number] in (3, 4)]
     edit(folder / "tokenizer.json", change)
-    dense(folder, len(texts))
+    return len(texts)
+
+
+def vocabulary(source, folder):
+    dense(folder, real_tokenizer(source, folder), hidden=32)
 
 
 def make(root, name, build, tokenizer=None, after=(), **options):
@@ -268,17 +268,17 @@ def make(root, name, build, tokenizer=None, after=(), **options):
 
 
 def main():
-    converter, root = Path(sys.argv[1]) / "convert_hf_to_gguf.py", Path(sys.argv[2])
+    source, root = Path(sys.argv[1]), Path(sys.argv[2])
     f32, f16 = (lambda folder, dtype=dtype: re_saved(folder, dtype) for dtype in (torch.float32, torch.float16))
     make(root, "mixture", mixture)
     make(root, "mixture_older", mixture, after=[older_config])
     make(root, "edge", edge)
     make(root, "edge_older", edge, after=[older_config])
     make(root, "dense", dense, tokenizer=dict(post_processor=prompt_template()))
-    make(root, "dense_f32", dense, after=[f32], tokenizer=dict(old_merges=True))
-    make(root, "dense_f16", dense, after=[f16],
+    make(root, "dense_f32", dense, after=[f32], tokenizer=dict(old_merges=True), dtype=torch.float32)
+    make(root, "dense_f16", dense, after=[f16], dtype=torch.float32,
          tokenizer=dict(beyond=[("<more>", True), ("<plain>", False)]))
-    make(root, "gemma-4-40K-it", dense, after=[with_readme])
+    make(root, "gemma-4-3M-it", dense, after=[with_readme])
     make(root, "unified", unified, after=[say_no_experts])
     make(root, "assistant", assistant)
     make(root, "assistant_ordered", assistant, ordered=True)
@@ -287,11 +287,7 @@ def main():
     make(root, "turns", dense, tokenizer=dict(post_processor=turn_template()))
     make(root, "older_tokenizer", dense, after=[older_tokenizer])
     make(root, "oldest_tokenizer", dense, after=[oldest_tokenizer])
-    make(root, "vocabulary", lambda folder, tokens: vocabulary(Path(sys.argv[1]), folder, tokens))
-    for folder in sorted(path for path in root.iterdir() if path.is_dir()):
-        command = [sys.executable, converter, folder, "--outtype", "bf16", "--outfile", root / f"{folder.name}.gguf"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        print(f"{folder.name}: {'converted' if done.returncode == 0 else done.stderr[-2000:]}", flush=True)
+    make(root, "vocabulary", lambda folder, _: vocabulary(source, folder))
 
 
 if __name__ == "__main__":

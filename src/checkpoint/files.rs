@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
@@ -15,6 +15,24 @@ const MAX_CONFIG: u64 = 16 << 20;
 
 /// Bytes of tokenizer.json at most; Gemma 4's has 32 MB.
 const MAX_TOKENIZER: u64 = 256 << 20;
+
+/// All files that are read beside the weights.
+const NAMES: [&str; 9] = [
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "chat_template.jinja",
+    "chat_template.json",
+    "README.md",
+    "model.safetensors.index.json",
+];
+
+/// Those of them that a folder has.
+pub(super) fn small_files(folder: &Path) -> Vec<PathBuf> {
+    NAMES.iter().map(|name| folder.join(name)).filter(|path| path.is_file()).collect()
+}
 
 /// The bytes of a file; `None` where there is none.
 pub(super) fn read_file(path: &Path, most: u64) -> Result<Option<Vec<u8>>, CheckpointError> {

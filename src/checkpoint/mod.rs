@@ -42,7 +42,7 @@ mod tokenizer_json;
 mod weights;
 
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use config::{Class, Config};
 pub use config_error::ConfigError;
@@ -63,6 +63,7 @@ pub struct Checkpoint {
     config: Config,
     metadata: Vec<(String, Value)>,
     weights: Weights,
+    small_files: Vec<PathBuf>,
 }
 
 impl Checkpoint {
@@ -105,7 +106,8 @@ impl Checkpoint {
         for (key, value) in vocabulary.into_entries() {
             keys.set(key, value);
         }
-        Ok(Checkpoint { config, metadata: keys.into_entries(), weights })
+        let small_files = files::small_files(folder);
+        Ok(Checkpoint { config, metadata: keys.into_entries(), weights, small_files })
     }
 
     /// Gives weights of 32 bits as they are, instead of rounded to BF16.
@@ -121,9 +123,9 @@ impl Checkpoint {
         &self.config
     }
 
-    /// The files of weights.
+    /// All files that were read: first the small ones, then those of weights.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
-        self.weights.files()
+        self.small_files.iter().map(PathBuf::as_path).chain(self.weights.files())
     }
 
     /// Names of the tensors that a text model's GGUF does not hold.

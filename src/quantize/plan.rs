@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::category::{Category, PER_LAYER_EMBEDDING, kept};
+use super::category::{Category, Kept, PER_LAYER_EMBEDDING, kept};
 use super::error::PlanError;
 use super::file_type::FileType;
 use super::imatrix::Imatrix;
@@ -125,6 +125,32 @@ impl Plan {
         Ok(plan)
     }
 
+    /// A plan for the file of 16 or 32 bits that the reference converter makes of a checkpoint: every matrix of one
+    /// type, in the source's order.
+    ///
+    /// # Errors
+    /// [`PlanError::BadShape`].
+    pub fn conversion(
+        model: &ModelFacts,
+        tensors: &[SourceTensor],
+        file_type: FileType,
+    ) -> Result<Plan, PlanError> {
+        let row = |(source, tensor): (usize, &SourceTensor)| {
+            check_shape(tensor)?;
+            let from = type_before(tensor);
+            let (given, reason) = match tensor.always_f32 {
+                true => {
+                    let kept = kept(&model.architecture, &tensor.name, &tensor.shape, false);
+                    (from, Reason::Kept(kept.unwrap_or(Kept::Vector)))
+                }
+                false => (file_type.base(), Reason::FileType),
+            };
+            Row::new(source, tensor, from, given, given, reason, Importance::NotNeeded, false)
+        };
+        let rows = tensors.iter().enumerate().map(row).collect::<Result<Vec<Row>, PlanError>>()?;
+        Ok(Plan { file_type, rows, notes: Vec::new(), has_imatrix: false })
+    }
+
     /// Bytes of all weights, without padding.
     #[must_use]
     pub fn bytes(&self) -> u64 {
@@ -191,7 +217,7 @@ struct Planner<'a> {
 
 impl Planner<'_> {
     fn row(&mut self, source: usize, tensor: &SourceTensor) -> Result<Row, PlanError> {
-        let from = if tensor.always_f32 { GgmlType::F32 } else { tensor.dtype };
+        let from = type_before(tensor);
         let (asked, reason) = self.asked(tensor, from)?;
         let given = match reason {
             // llama-quantize takes these at their word.
@@ -214,10 +240,7 @@ impl Planner<'_> {
     /// The type the rules, or the person, ask for.
     fn asked(&mut self, tensor: &SourceTensor, from: GgmlType) -> Result<(GgmlType, Reason), PlanError> {
         let (name, options) = (tensor.name.as_str(), self.options);
-        let impossible = || PlanError::BadShape { name: name.to_owned(), shape: tensor.shape.clone() };
-        if tensor.shape.is_empty() || tensor.shape.contains(&0) {
-            return Err(impossible());
-        }
+        check_shape(tensor)?;
         if let Some(kept) = kept(&self.model.architecture, name, &tensor.shape, options.leave_output) {
             return Ok((from, Reason::Kept(kept)));
         }
@@ -294,6 +317,18 @@ impl Planner<'_> {
         };
         let unused = self.options.overrides.iter().zip(&self.used).filter(|(_, used)| !**used);
         unused.map(|(each, _)| Note::UnusedOverride { pattern: each.pattern().to_owned(), why }).collect()
+    }
+}
+
+/// The type a tensor has before anything is quantized.
+fn type_before(tensor: &SourceTensor) -> GgmlType {
+    if tensor.always_f32 { GgmlType::F32 } else { tensor.dtype }
+}
+
+fn check_shape(tensor: &SourceTensor) -> Result<(), PlanError> {
+    match tensor.shape.is_empty() || tensor.shape.contains(&0) {
+        true => Err(PlanError::BadShape { name: tensor.name.clone(), shape: tensor.shape.clone() }),
+        false => Ok(()),
     }
 }
 

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use crate::quantize::FileType;
+
 /// `slipstream quantize`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
@@ -97,6 +99,19 @@ pub struct RecipeArgs {
     /// and the type is Q4_0.
     #[arg(long, value_name = "auto|on|off", default_value = "auto")]
     pub qat: QatArg,
+}
+
+impl RecipeArgs {
+    /// Whether a checkpoint becomes what the reference converter alone would make of it: a file of 16 or 32 bits, and
+    /// nothing else is asked for.
+    pub(super) fn is_conversion(&self) -> bool {
+        let file_type = self.file_type.as_deref().and_then(FileType::named);
+        file_type.is_some_and(|file_type| !file_type.base().is_quantized())
+            && self.tensor_type.is_empty()
+            && self.output_type.is_none()
+            && self.embedding_type.is_none()
+            && self.imatrix.is_none()
+    }
 }
 
 /// Whether weights trained for quantization are looked for.

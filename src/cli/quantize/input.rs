@@ -6,6 +6,8 @@ use std::time::UNIX_EPOCH;
 
 use sha2::{Digest as _, Sha256};
 
+use super::args::RecipeArgs;
+use crate::checkpoint::Checkpoint;
 use crate::error::{Kind, Problem};
 use crate::llama::build_info;
 use crate::models::fingerprint;
@@ -15,14 +17,24 @@ use crate::quantize::{GgufSource, Source};
 pub(super) enum Input {
     /// A GGUF file.
     Gguf(GgufSource),
+    /// A checkpoint folder.
+    Checkpoint(Box<Checkpoint>),
 }
 
 impl Input {
-    /// Opens what lies at a path.
-    pub(super) fn open(path: &Path) -> Result<Input, Problem> {
+    /// Opens what lies at a path, to be made into what the recipe says.
+    pub(super) fn open(path: &Path, recipe: &RecipeArgs) -> Result<Input, Problem> {
         if path.is_dir() {
-            let message = format!("{} is a folder; checkpoints are not supported yet", path.display());
-            return Err(Problem::new(Kind::File, message, "give a GGUF file"));
+            let checkpoint = Checkpoint::open(path)
+                .map_err(|error| Problem::new(Kind::File, error.to_string(), error.help()))?;
+            // A quantized file is made of BF16 weights, as with the reference's two steps; one of 16 or 32 bits is made
+            // of the weights themselves.
+            let checkpoint = if recipe.is_conversion() { checkpoint.unrounded() } else { checkpoint };
+            return Ok(Input::Checkpoint(Box::new(checkpoint)));
+        }
+        if path.extension().is_some_and(|extension| extension == "safetensors") {
+            let message = format!("{} is one file of a checkpoint", path.display());
+            return Err(Problem::new(Kind::File, message, "give the folder that it lies in"));
         }
         let source = GgufSource::open(path)
             .map_err(|error| Problem::new(Kind::File, error.to_string(), error.help()))?;
@@ -33,19 +45,19 @@ impl Input {
     pub(super) fn source(&self) -> &dyn Source {
         match self {
             Input::Gguf(source) => source,
+            Input::Checkpoint(checkpoint) => &**checkpoint,
         }
     }
 
     /// Whether it is a checkpoint: then a file of 16 or 32 bits is laid out as the reference converter does.
     pub(super) fn is_checkpoint(&self) -> bool {
-        match self {
-            Input::Gguf(_) => false,
-        }
+        matches!(self, Input::Checkpoint(_))
     }
 
     fn files(&self) -> Vec<PathBuf> {
         match self {
             Input::Gguf(source) => source.files().map(Path::to_owned).collect(),
+            Input::Checkpoint(checkpoint) => checkpoint.files().map(Path::to_owned).collect(),
         }
     }
 
@@ -82,6 +94,7 @@ impl Input {
     pub(super) fn loadable(&self) -> Option<&Path> {
         match self {
             Input::Gguf(source) => source.files().next(),
+            Input::Checkpoint(_) => None,
         }
     }
 

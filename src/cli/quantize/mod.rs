@@ -48,7 +48,7 @@ pub fn run(args: &QuantizeArgs, machine: &Machine) -> Result<u8, Problem> {
     if args.pair {
         return pair::run(args, manner, machine);
     }
-    let input = Input::open(&args.input)?;
+    let input = Input::open(&args.input, &args.recipe)?;
     let work = Work::plan(&input, &args.recipe)?;
     if args.dry_run {
         return dry_run(args, &work, work.memory(manner.threads));

@@ -28,7 +28,9 @@ pub(super) fn run(args: &QuantizeArgs, manner: Manner, machine: &Machine) -> Res
         let message = "--pair needs a target, a drafter and a folder";
         return Err(Problem::new(Kind::Usage, message, "see `slipstream quantize --help`"));
     };
-    let (target_input, drafter_input) = (Input::open(&args.input)?, Input::open(drafter_path)?);
+    let drafter_recipe = drafter_recipe(args);
+    let target_input = Input::open(&args.input, &args.recipe)?;
+    let drafter_input = Input::open(drafter_path, &drafter_recipe)?;
     // Before hours are spent on them.
     fits(&model_file(target_input.source())?, &model_file(drafter_input.source())?).map_err(|misfit| {
         let message =
@@ -36,7 +38,7 @@ pub(super) fn run(args: &QuantizeArgs, manner: Manner, machine: &Machine) -> Res
         Problem::new(Kind::File, message, "give the assistant that was published with this target")
     })?;
     let target = Work::plan(&target_input, &args.recipe)?;
-    let drafter = Work::plan(&drafter_input, &drafter_recipe(args))?;
+    let drafter = Work::plan(&drafter_input, &drafter_recipe)?;
     for work in [&drafter, &target] {
         work.tell();
     }
@@ -112,7 +114,7 @@ fn file_name(input: &Path, work: &Work<'_>, mark: &str) -> String {
     };
     let name = name.unwrap_or_default().to_string_lossy().into_owned();
     let mut stem = name.split("-00001-of-").next().unwrap_or_default();
-    for suffix in ["-bf16", "-f16", "-f32"] {
+    for suffix in ["-q4_0-unquantized", "-unquantized", "-bf16", "-f16", "-f32"] {
         let at = stem.len().saturating_sub(suffix.len());
         if stem.get(at..).is_some_and(|end| end.eq_ignore_ascii_case(suffix)) {
             stem = &stem[..at];

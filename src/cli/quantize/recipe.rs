@@ -41,6 +41,10 @@ pub(super) fn resolve(args: &RecipeArgs, input: &Input) -> Result<Resolved, Prob
     let mut remarks = Vec::new();
     let model = Model { facts: &facts, tensors: source.tensors(), imatrix: imatrix.as_ref() };
     let (file_type, overrides) = goal(args, source, model, &mut remarks)?;
+    if input.is_checkpoint() && args.is_conversion() {
+        let plan = Plan::conversion(&facts, source.tensors(), file_type).map_err(problem)?;
+        return Ok(Resolved { plan, imatrix, remarks });
+    }
     let mut options = Options {
         pure: args.pure,
         output_type: type_named("--output-type", args.output_type.as_deref())?,
@@ -103,7 +107,8 @@ fn for_ram(
     model: Model<'_>,
     remarks: &mut Vec<String>,
 ) -> Result<FileType, Problem> {
-    let drafter = args.drafter.as_deref().map(Input::open).transpose()?;
+    let drafter =
+        args.drafter.as_deref().map(|path| Input::open(path, &RecipeArgs::default())).transpose()?;
     let drafter = drafter.as_ref().map(Input::source);
     let drafter_facts = drafter.map(|drafter| ModelFacts::read(drafter.metadata())).transpose();
     let drafter_facts = drafter_facts.map_err(problem)?;

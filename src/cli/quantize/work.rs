@@ -45,15 +45,10 @@ pub(super) struct Manner {
 impl<'a> Work<'a> {
     /// Plans it.
     pub(super) fn plan(input: &'a Input, args: &RecipeArgs) -> Result<Work<'a>, Problem> {
-        let Resolved { mut plan, imatrix, remarks } = recipe::resolve(args, input)?;
+        let Resolved { plan, imatrix, remarks } = recipe::resolve(args, input)?;
         let source = input.source();
-        // What is not quantized is the reference converter's business, and has its order.
-        let is_conversion = input.is_checkpoint() && !plan.file_type.base().is_quantized();
-        let metadata = match is_conversion {
-            true => {
-                plan.rows.sort_by_key(|row| row.source);
-                converted_metadata(source.metadata(), plan.file_type)
-            }
+        let metadata = match input.is_checkpoint() && args.is_conversion() {
+            true => converted_metadata(source.metadata(), plan.file_type),
             false => quantized_metadata(source.metadata(), plan.file_type, imatrix.as_ref()),
         };
         let layout =

@@ -1,13 +1,14 @@
 //! Good checkpoints: tensors, their rows, metadata.
 
 use std::fs::{self, OpenOptions};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use slipstream::checkpoint::Checkpoint;
 use slipstream::gguf::{GgmlType, Value};
 use slipstream::quantize::{Source as _, SourceError};
 
-use super::folder::{BACKBONE, EXPERTS, Folder, HIDDEN, OWN, Stored, TOKENS, WIDTH};
+use super::folder::{Folder, SMALL, Stored, TOKENS};
 
 fn opened(folder: &Folder) -> (tempfile::TempDir, Checkpoint) {
     let (path, opened) = folder.open();
@@ -37,7 +38,7 @@ fn keys(checkpoint: &Checkpoint) -> Vec<&str> {
 
 #[test]
 fn a_mixture_has_every_tensor_and_the_reference_converters_keys() {
-    let folder = Folder::mixture();
+    let folder = Folder::mixture(SMALL);
     let (path, checkpoint) = opened(&folder);
     assert_eq!(checkpoint.tensors()[0].name, "rope_freqs.weight");
     assert_eq!(checkpoint.tensors().len(), folder.tensors.len() - 2 + 1, "two of the tower, one computed");
@@ -45,16 +46,26 @@ fn a_mixture_has_every_tensor_and_the_reference_converters_keys() {
     // A quarter of the four dimensions is turned: of two pairs, none and a half.
     assert_eq!(all_rows(&checkpoint, "rope_freqs.weight"), [1e30, 1e30]);
     for (name, stored, shape, always_f32) in [
-        ("token_embd.weight", "embed_tokens.weight", vec![HIDDEN, TOKENS], false),
-        ("output_norm.weight", "norm.weight", vec![HIDDEN], true),
-        ("blk.0.attn_v.weight", "layers.0.self_attn.v_proj.weight", vec![HIDDEN, 4], false),
-        ("blk.2.attn_k.weight", "layers.2.self_attn.k_proj.weight", vec![HIDDEN, 4], false),
+        ("token_embd.weight", "embed_tokens.weight", vec![SMALL.hidden, TOKENS], false),
+        ("output_norm.weight", "norm.weight", vec![SMALL.hidden], true),
+        ("blk.0.attn_v.weight", "layers.0.self_attn.v_proj.weight", vec![SMALL.hidden, 4], false),
+        ("blk.2.attn_k.weight", "layers.2.self_attn.k_proj.weight", vec![SMALL.hidden, 4], false),
         ("blk.2.layer_output_scale.weight", "layers.2.layer_scalar", vec![1], true),
-        ("blk.1.ffn_gate_inp.weight", "layers.1.router.proj.weight", vec![HIDDEN, EXPERTS], true),
-        ("blk.1.ffn_gate_inp.scale", "layers.1.router.scale", vec![HIDDEN], true),
-        ("blk.1.ffn_down_exps.scale", "layers.1.router.per_expert_scale", vec![EXPERTS], true),
-        ("blk.1.ffn_gate_up_exps.weight", "layers.1.experts.gate_up_proj", vec![HIDDEN, 12, EXPERTS], false),
-        ("blk.1.ffn_down_exps.weight", "layers.1.experts.down_proj", vec![6, HIDDEN, EXPERTS], false),
+        ("blk.1.ffn_gate_inp.weight", "layers.1.router.proj.weight", vec![SMALL.hidden, SMALL.experts], true),
+        ("blk.1.ffn_gate_inp.scale", "layers.1.router.scale", vec![SMALL.hidden], true),
+        ("blk.1.ffn_down_exps.scale", "layers.1.router.per_expert_scale", vec![SMALL.experts], true),
+        (
+            "blk.1.ffn_gate_up_exps.weight",
+            "layers.1.experts.gate_up_proj",
+            vec![SMALL.hidden, 12, SMALL.experts],
+            false,
+        ),
+        (
+            "blk.1.ffn_down_exps.weight",
+            "layers.1.experts.down_proj",
+            vec![6, SMALL.hidden, SMALL.experts],
+            false,
+        ),
     ] {
         let tensor = &checkpoint.tensors()[index(&checkpoint, name)];
         assert_eq!((&tensor.shape, tensor.always_f32), (&shape, always_f32), "{name}");
@@ -85,11 +96,12 @@ fn a_mixture_has_every_tensor_and_the_reference_converters_keys() {
     assert_eq!(value(&checkpoint, "general.sampling.top_k"), Some(&Value::I32(64)));
     assert_eq!(value(&checkpoint, "general.sampling.top_p"), Some(&Value::F32(0.95)));
     let template = value(&checkpoint, "tokenizer.chat_template").and_then(Value::as_str);
-    assert_eq!(template, Some("{{ messages }}\n"));
+    let template = template.expect("a template");
+    assert!(template.contains("['role'] }}\n{{"), "a line ends as Python reads it: {template}");
     let kinds = array("tokenizer.ggml.token_type").expect("kinds");
-    assert_eq!(kinds[..12], [3, 3, 3, 3, 3, 4, 3, 1, 1, 1, 1, 1]);
-    assert!(kinds[12..268].iter().all(|&kind| kind == 6));
-    assert_eq!(kinds[268..], [4, 3]);
+    assert_eq!(kinds[..15], [3, 3, 3, 3, 3, 4, 3, 3, 1, 1, 1, 1, 1, 1, 1]);
+    assert!(kinds[15..271].iter().all(|&kind| kind == 6));
+    assert_eq!(kinds[271..], [4, 3]);
     let merges = value(&checkpoint, "tokenizer.ggml.merges").and_then(Value::as_array).expect("merges");
     let merges: Vec<Value> = merges.items().expect("kept").collect();
     let merges: Vec<&str> = merges.iter().filter_map(Value::as_str).collect();
@@ -99,13 +111,13 @@ fn a_mixture_has_every_tensor_and_the_reference_converters_keys() {
 
 #[test]
 fn an_edge_model_has_its_own_embeddings_and_wide_layers() {
-    let folder = Folder::edge();
+    let folder = Folder::edge(SMALL);
     let (_path, checkpoint) = opened(&folder);
     let shape = |name| checkpoint.tensors()[index(&checkpoint, name)].shape.clone();
-    assert_eq!(shape("per_layer_token_embd.weight"), [6 * OWN, TOKENS]);
-    assert_eq!(shape("per_layer_model_proj.weight"), [HIDDEN, 6 * OWN]);
-    assert_eq!(shape("blk.5.ffn_down.weight"), [2 * WIDTH, HIDDEN]);
-    assert_eq!(shape("blk.3.attn_k.weight"), [HIDDEN, 4]);
+    assert_eq!(shape("per_layer_token_embd.weight"), [6 * SMALL.own, TOKENS]);
+    assert_eq!(shape("per_layer_model_proj.weight"), [SMALL.hidden, 6 * SMALL.own]);
+    assert_eq!(shape("blk.5.ffn_down.weight"), [2 * SMALL.width, SMALL.hidden]);
+    assert_eq!(shape("blk.3.attn_k.weight"), [SMALL.hidden, 4]);
     let widths = value(&checkpoint, "gemma4.feed_forward_length").and_then(Value::as_array);
     assert_eq!(widths.and_then(|widths| widths.to_u32s()), Some(vec![12, 12, 12, 24, 24, 24]));
     assert_eq!(value(&checkpoint, "gemma4.attention.shared_kv_layers"), Some(&Value::U32(3)));
@@ -116,8 +128,8 @@ fn an_edge_model_has_its_own_embeddings_and_wide_layers() {
 
 #[test]
 fn both_forms_of_the_numbers_and_both_prefixes_say_the_same() {
-    let (_newer_path, newer) = opened(&Folder::dense("Gemma4ForCausalLM"));
-    let mut older = Folder::dense("Gemma4ForCausalLM");
+    let (_newer_path, newer) = opened(&Folder::dense("Gemma4ForCausalLM", SMALL));
+    let mut older = Folder::dense("Gemma4ForCausalLM", SMALL);
     older.set("per_layer_config", serde_json::Value::Null);
     older.set("global_head_dim", 4.into()).set("num_global_key_value_heads", 1.into());
     let tensors = std::mem::take(&mut older.tensors);
@@ -136,21 +148,21 @@ fn both_forms_of_the_numbers_and_both_prefixes_say_the_same() {
 
 #[test]
 fn the_12b_suppresses_tokens_and_a_text_model_does_not() {
-    let (_path, unified) = opened(&Folder::dense("Gemma4UnifiedForConditionalGeneration"));
+    let (_path, unified) = opened(&Folder::dense("Gemma4UnifiedForConditionalGeneration", SMALL));
     let suppressed = value(&unified, "tokenizer.ggml.suppress_tokens").and_then(Value::as_array);
     assert_eq!(suppressed.and_then(|all| all.to_u32s()), Some(vec![7, 8]));
-    let (_path, text) = opened(&Folder::dense("Gemma4ForCausalLM"));
+    let (_path, text) = opened(&Folder::dense("Gemma4ForCausalLM", SMALL));
     assert_eq!(value(&text, "tokenizer.ggml.suppress_tokens"), None);
 }
 
 #[test]
 fn drafters_have_projections_and_no_keys() {
     for class in ["Gemma4AssistantForCausalLM", "Gemma4UnifiedAssistantForCausalLM"] {
-        let folder = Folder::assistant(class);
+        let folder = Folder::assistant(class, SMALL);
         let (_path, checkpoint) = opened(&folder);
         let shape = |name| checkpoint.tensors()[index(&checkpoint, name)].shape.clone();
-        assert_eq!(shape("nextn.pre_projection.weight"), [2 * BACKBONE, HIDDEN]);
-        assert_eq!(shape("nextn.post_projection.weight"), [HIDDEN, BACKBONE]);
+        assert_eq!(shape("nextn.pre_projection.weight"), [2 * SMALL.backbone, SMALL.hidden]);
+        assert_eq!(shape("nextn.post_projection.weight"), [SMALL.hidden, SMALL.backbone]);
         assert_eq!(checkpoint.dropped().len(), 2);
         let value =
             |key: &str| value(&checkpoint, &format!("gemma4-assistant.{key}")).and_then(Value::as_u32);
@@ -162,12 +174,15 @@ fn drafters_have_projections_and_no_keys() {
 
 #[test]
 fn shards_and_one_file_give_the_same() {
-    let folder = Folder::edge();
+    let folder = Folder::edge(SMALL);
     let (_path, whole) = opened(&folder);
     let path = tempfile::tempdir().expect("a folder");
     folder.write_shards(path.path());
     let shards = Checkpoint::open(path.path()).expect("good");
-    assert_eq!(shards.files().count(), 2);
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let files: Vec<String> = shards.files().map(name).collect();
+    assert_eq!(files.len(), 8, "five small ones and the index, two of weights: {files:?}");
+    assert_eq!(files[0], "config.json");
     for tensor in whole.tensors() {
         assert_eq!(all_rows(&whole, &tensor.name), all_rows(&shards, &tensor.name), "{}", tensor.name);
     }
@@ -176,7 +191,7 @@ fn shards_and_one_file_give_the_same() {
 
 #[test]
 fn rows_are_read_from_anywhere_and_only_whole() {
-    let folder = Folder::mixture();
+    let folder = Folder::mixture(SMALL);
     let (_path, checkpoint) = opened(&folder);
     let number = index(&checkpoint, "blk.0.ffn_down_exps.weight");
     let expected = folder.tensors["model.language_model.layers.0.experts.down_proj"].values();
@@ -194,7 +209,7 @@ fn rows_are_read_from_anywhere_and_only_whole() {
 
 #[test]
 fn single_precision_is_rounded_to_bf16_and_vectors_are_not() {
-    let mut folder = Folder::dense("Gemma4ForCausalLM");
+    let mut folder = Folder::dense("Gemma4ForCausalLM", SMALL);
     // The first is a tie to the even one below, the second is nearer to the one above.
     let values = [f32::from_bits(0x3f80_8000), f32::from_bits(0x3f80_8001)];
     for tensor in folder.tensors.values_mut() {
@@ -215,7 +230,7 @@ fn single_precision_is_rounded_to_bf16_and_vectors_are_not() {
 
 #[test]
 fn half_precision_stays_what_it_is() {
-    let mut folder = Folder::dense("Gemma4ForCausalLM");
+    let mut folder = Folder::dense("Gemma4ForCausalLM", SMALL);
     for tensor in folder.tensors.values_mut() {
         tensor.dtype = "F16".to_owned();
         // 1 + 2^-10 is no BF16 number.
@@ -229,19 +244,21 @@ fn half_precision_stays_what_it_is() {
 
 #[test]
 fn rows_behind_the_vocabulary_are_left_out() {
-    let mut folder = Folder::edge();
-    for (name, columns) in [("embed_tokens.weight", HIDDEN), ("embed_tokens_per_layer.weight", 6 * OWN)] {
+    let mut folder = Folder::edge(SMALL);
+    for (name, columns) in
+        [("embed_tokens.weight", SMALL.hidden), ("embed_tokens_per_layer.weight", 6 * SMALL.own)]
+    {
         folder.add(&format!("model.language_model.{name}"), &[TOKENS + 5, columns]);
     }
     let (_path, checkpoint) = opened(&folder);
     let stored = &folder.tensors["model.language_model.embed_tokens.weight"];
     let rows = all_rows(&checkpoint, "token_embd.weight");
-    assert_eq!(rows, stored.values()[..(TOKENS * HIDDEN) as usize]);
+    assert_eq!(rows, stored.values()[..(TOKENS * SMALL.hidden) as usize]);
 }
 
 #[test]
 fn a_file_that_changes_meanwhile_is_noticed() {
-    let folder = Folder::dense("Gemma4ForCausalLM");
+    let folder = Folder::dense("Gemma4ForCausalLM", SMALL);
     let (path, checkpoint) = opened(&folder);
     let file = path.path().join("model.safetensors");
     checkpoint.check_unchanged().expect("untouched");
@@ -256,13 +273,13 @@ fn a_file_that_changes_meanwhile_is_noticed() {
     assert!(matches!(checkpoint.check_unchanged(), Err(SourceError::Changed { .. })));
     // The last tensor by name lies at the end.
     let number = index(&checkpoint, "output_norm.weight");
-    let error = checkpoint.read_rows(number, 0..1, &mut [0.0; HIDDEN as usize]).expect_err("not there");
+    let error = checkpoint.read_rows(number, 0..1, &mut [0.0; SMALL.hidden as usize]).expect_err("not there");
     assert!(matches!(error, SourceError::Changed { .. }), "{error}");
 }
 
 #[test]
 fn numbers_left_out_have_the_defaults_of_transformers() {
-    let mut folder = Folder::dense("Gemma4ForCausalLM");
+    let mut folder = Folder::dense("Gemma4ForCausalLM", SMALL);
     let config = folder.config.as_object_mut().expect("an object");
     for key in ["layer_types", "sliding_window", "max_position_embeddings"] {
         config.remove(key);
@@ -280,7 +297,7 @@ fn numbers_left_out_have_the_defaults_of_transformers() {
 
 #[test]
 fn a_tensor_of_one_number_may_have_no_dimensions() {
-    let mut folder = Folder::dense("Gemma4ForCausalLM");
+    let mut folder = Folder::dense("Gemma4ForCausalLM", SMALL);
     let scalar = Stored { shape: vec![], ..Stored::bf16("x", &[1]) };
     folder.tensors.insert("model.layers.0.layer_scalar".to_owned(), scalar);
     let (_path, checkpoint) = opened(&folder);

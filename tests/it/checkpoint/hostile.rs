@@ -9,7 +9,7 @@ use slipstream::checkpoint::{
 };
 use slipstream::quantize::Source as _;
 
-use super::folder::{Folder, HIDDEN, Stored, TOKENS, file, safetensors};
+use super::folder::{Folder, SMALL, Stored, TOKENS, file, safetensors};
 
 fn header_error(header: &str, data: &[u8]) -> HeaderError {
     let bytes = file(header, data);
@@ -89,7 +89,7 @@ fn lengths_that_the_file_does_not_have_are_refused_before_anything_is_read() {
 }
 
 fn config_error(key: &str, value: Value) -> ConfigError {
-    let mut folder = Folder::mixture();
+    let mut folder = Folder::mixture(SMALL);
     folder.set(key, value);
     match folder.error() {
         CheckpointError::Config { source, .. } => source,
@@ -143,7 +143,7 @@ fn other_architectures_are_sent_the_way_that_works() {
         (Value::Null, "(none is named)"),
         (json!(["Gemma4\u{1b}[2J"]), "Gemma4\\u{1b}[2J"),
     ] {
-        let mut folder = Folder::mixture();
+        let mut folder = Folder::mixture(SMALL);
         folder.config["architectures"] = value;
         let error = folder.error();
         assert!(error.to_string().contains(shown), "{error}");
@@ -155,7 +155,7 @@ fn other_architectures_are_sent_the_way_that_works() {
 
 #[test]
 fn quantized_weights_are_refused_and_the_marks_of_training_for_it_are_not() {
-    let mut folder = Folder::mixture();
+    let mut folder = Folder::mixture(SMALL);
     folder.config["quantization_config"] = json!({"quant_method": "fp8"});
     let error = folder.error();
     assert!(
@@ -168,22 +168,22 @@ fn quantized_weights_are_refused_and_the_marks_of_training_for_it_are_not() {
 
 #[test]
 fn a_missing_or_unknown_tensor_is_named() {
-    let mut folder = Folder::mixture();
+    let mut folder = Folder::mixture(SMALL);
     folder.tensors.remove("model.language_model.layers.1.self_attn.v_proj.weight");
     let error = folder.error();
     let CheckpointError::MissingTensors { names } = &error else { panic!("{error}") };
     assert_eq!(names, &["blk.1.attn_v.weight"]);
 
-    let mut folder = Folder::mixture();
+    let mut folder = Folder::mixture(SMALL);
     folder.add("model.language_model.layers.1.self_attn.q_proj.bias", &[8]);
     assert!(matches!(folder.error(), CheckpointError::UnknownTensor { .. }));
 
-    let mut folder = Folder::mixture();
-    folder.add("model.language_model.layers.3.input_layernorm.weight", &[HIDDEN]);
+    let mut folder = Folder::mixture(SMALL);
+    folder.add("model.language_model.layers.3.input_layernorm.weight", &[SMALL.hidden]);
     assert!(matches!(folder.error(), CheckpointError::Surplus { .. }), "there are three layers");
 
-    let mut folder = Folder::mixture();
-    folder.add("model.norm.weight", &[HIDDEN]);
+    let mut folder = Folder::mixture(SMALL);
+    folder.add("model.norm.weight", &[SMALL.hidden]);
     let error = folder.error();
     let CheckpointError::Twice { name, .. } = &error else { panic!("{error}") };
     assert_eq!(name, "output_norm.weight");
@@ -192,26 +192,27 @@ fn a_missing_or_unknown_tensor_is_named() {
 #[test]
 fn shapes_and_types_must_be_those_of_the_model() {
     let name = "model.language_model.layers.0.mlp.up_proj.weight";
-    let mut folder = Folder::mixture();
-    folder.add(name, &[HIDDEN, 12]);
+    let mut folder = Folder::mixture(SMALL);
+    folder.add(name, &[SMALL.hidden, 12]);
     let error = folder.error();
     let CheckpointError::Shape { found, expected, .. } = &error else { panic!("{error}") };
     assert_eq!((found, expected), (&vec![8, 12], &vec![12, 8]));
 
-    let mut folder = Folder::mixture();
-    folder
-        .tensors
-        .insert(name.to_owned(), Stored { dtype: "I16".to_owned(), ..Stored::bf16(name, &[12, HIDDEN]) });
+    let mut folder = Folder::mixture(SMALL);
+    folder.tensors.insert(
+        name.to_owned(),
+        Stored { dtype: "I16".to_owned(), ..Stored::bf16(name, &[12, SMALL.hidden]) },
+    );
     assert!(matches!(folder.error(), CheckpointError::Type { .. }));
 
-    let mut folder = Folder::mixture();
-    folder.add("model.language_model.embed_tokens.weight", &[TOKENS - 1, HIDDEN]);
+    let mut folder = Folder::mixture(SMALL);
+    folder.add("model.language_model.embed_tokens.weight", &[TOKENS - 1, SMALL.hidden]);
     assert!(matches!(folder.error(), CheckpointError::Shape { .. }), "a token without a row");
 }
 
 fn shards_error(spoil: impl FnOnce(&Path, &mut Value)) -> CheckpointError {
     let path = tempfile::tempdir().expect("a folder");
-    Folder::mixture().write_shards(path.path());
+    Folder::mixture(SMALL).write_shards(path.path());
     let index = path.path().join("model.safetensors.index.json");
     let mut value = serde_json::from_slice(&fs::read(&index).expect("there")).expect("JSON");
     spoil(path.path(), &mut value);
@@ -270,12 +271,12 @@ fn missing_files_are_named() {
     for (name, is_expected) in
         [("tokenizer.json", true), ("tokenizer_config.json", false), ("chat_template.jinja", false)]
     {
-        let mut folder = Folder::mixture();
+        let mut folder = Folder::mixture(SMALL);
         folder.files.remove(name);
         assert_eq!(folder.open().1.is_err(), is_expected, "{name}");
     }
     let path = tempfile::tempdir().expect("a folder");
-    Folder::mixture().write(path.path());
+    Folder::mixture(SMALL).write(path.path());
     fs::rename(path.path().join("model.safetensors"), path.path().join("pytorch_model.bin")).expect("rename");
     let error = Checkpoint::open(path.path()).expect_err("no weights");
     assert!(matches!(error, CheckpointError::NoWeights { has_pickles: true, .. }), "{error}");
@@ -284,7 +285,7 @@ fn missing_files_are_named() {
 #[test]
 fn a_pointer_in_place_of_weights_is_told() {
     let path = tempfile::tempdir().expect("a folder");
-    Folder::mixture().write(path.path());
+    Folder::mixture(SMALL).write(path.path());
     let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n";
     fs::write(path.path().join("model.safetensors"), pointer).expect("write");
     let error = Checkpoint::open(path.path()).expect_err("a pointer");
@@ -292,7 +293,7 @@ fn a_pointer_in_place_of_weights_is_told() {
 }
 
 fn tokenizer_error(change: impl FnOnce(&mut Value)) -> CheckpointError {
-    let mut folder = Folder::mixture();
+    let mut folder = Folder::mixture(SMALL);
     let mut tokenizer = serde_json::from_str(&folder.files["tokenizer.json"]).expect("JSON");
     change(&mut tokenizer);
     folder.files.insert("tokenizer.json", tokenizer.to_string());
@@ -312,7 +313,7 @@ fn tokenizers_of_another_kind_are_refused() {
     assert!(is(&error, |error| matches!(error, TokenizerError::Gap { id: 5000, .. })), "{error}");
     let error = tokenizer_error(|all| all["model"]["vocab"]["a"] = json!(0));
     assert!(is(&error, |error| matches!(error, TokenizerError::Twice { .. })), "{error}");
-    let error = tokenizer_error(|all| all["added_tokens"][8]["content"] = json!("<other>"));
+    let error = tokenizer_error(|all| all["added_tokens"][9]["content"] = json!("<other>"));
     assert!(is(&error, |error| matches!(error, TokenizerError::NoSuchToken { .. })), "{error}");
     for merges in [json!([["a"]]), json!([["a", "b", "c"]]), json!([7]), json!({})] {
         let error = tokenizer_error(|all| all["model"]["merges"] = merges.clone());
@@ -322,7 +323,7 @@ fn tokenizers_of_another_kind_are_refused() {
 
 #[test]
 fn a_special_number_behind_the_vocabulary_is_refused() {
-    let mut folder = Folder::mixture();
+    let mut folder = Folder::mixture(SMALL);
     folder.files.remove("tokenizer_config.json");
     folder.config["pad_token_id"] = json!(TOKENS);
     let error = folder.error();
@@ -339,14 +340,14 @@ fn a_special_number_behind_the_vocabulary_is_refused() {
 fn weights_that_are_no_numbers_are_given_as_they_are() {
     // The pipeline names the tensor, the row and the column.
     let name = "model.language_model.layers.0.self_attn.q_proj.weight";
-    let mut folder = Folder::mixture();
+    let mut folder = Folder::mixture(SMALL);
     let tensor = folder.tensors.get_mut(name).expect("there");
     tensor.bytes[2 * 9..][..2].copy_from_slice(&0x7fc0_u16.to_le_bytes());
     let (_path, checkpoint) = folder.open();
     let checkpoint = checkpoint.expect("only headers are read");
     let number =
         checkpoint.tensors().iter().position(|tensor| tensor.name == "blk.0.attn_q.weight").expect("there");
-    let mut row = [0.0; HIDDEN as usize];
+    let mut row = [0.0; SMALL.hidden as usize];
     checkpoint.read_rows(number, 1..2, &mut row).expect("a row");
     assert!(row[1].is_nan() && row.iter().filter(|value| value.is_nan()).count() == 1);
 }
@@ -354,7 +355,7 @@ fn weights_that_are_no_numbers_are_given_as_they_are() {
 #[test]
 fn two_files_with_the_same_tensor_are_refused() {
     let path = tempfile::tempdir().expect("a folder");
-    let folder = Folder::mixture();
+    let folder = Folder::mixture(SMALL);
     folder.write(path.path());
     let again = folder.tensors.iter().filter(|entry| entry.0.ends_with("model.norm.weight"));
     fs::write(path.path().join("model-2.safetensors"), safetensors(again)).expect("write");

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use slipstream::checkpoint::{Config, read_header};
 
-use super::folder::{Folder, Stored, file, safetensors};
+use super::folder::{Folder, SMALL, Stored, file, safetensors};
 
 fn check_header(bytes: &[u8]) {
     match read_header(bytes, bytes.len() as u64) {
@@ -51,7 +51,7 @@ proptest! {
 
     #[test]
     fn a_good_config_with_changed_bytes(changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4)) {
-        let mut bytes = Folder::mixture().config.to_string().into_bytes();
+        let mut bytes = Folder::mixture(SMALL).config.to_string().into_bytes();
         for (place, value) in changes {
             let place = place.index(bytes.len());
             bytes[place] = value;
@@ -68,7 +68,7 @@ proptest! {
             Just(serde_json::json!({"2": {"head_dim": 7}})), Just(serde_json::json!([1])),
         ],
     ) {
-        let mut config = Folder::mixture().config;
+        let mut config = Folder::mixture(SMALL).config;
         let text = config["text_config"].as_object_mut().expect("an object");
         let keys: Vec<String> = text.keys().cloned().collect();
         text.insert(keys[key.index(keys.len())].clone(), value);

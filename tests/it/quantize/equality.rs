@@ -7,14 +7,14 @@ use slipstream::gguf::{GgmlType, Value};
 use slipstream::llama::{Backend, FileRequest, quantize_file};
 use slipstream::quantize::pipeline::{Job, Outcome, PipelineError, Target, run};
 use slipstream::quantize::{
-    FileType, Ggml, GgufSource, Imatrix, ModelFacts, Options, Override, Plan, PlanError, Source as _,
+    FileType, Ggml, GgufSource, Imatrix, ModelFacts, Options, Override, Plan, PlanError, Source,
     quantized_metadata,
 };
 
 use super::tiny;
 
 /// Ours.
-fn ours(source: &GgufSource, options: &Options<'_>, path: &Path) -> Result<Outcome, PlanError> {
+pub fn ours(source: &dyn Source, options: &Options<'_>, path: &Path) -> Result<Outcome, PlanError> {
     let facts = ModelFacts::read(source.metadata())?;
     let plan = Plan::new(&facts, source.tensors(), options)?;
     plan.check()?;
@@ -34,7 +34,7 @@ fn ours(source: &GgufSource, options: &Options<'_>, path: &Path) -> Result<Outco
 }
 
 /// The same wishes, for llama.cpp.
-fn request(options: &Options<'_>) -> FileRequest {
+pub fn request(options: &Options<'_>) -> FileRequest {
     let mut request = FileRequest {
         file_type: options.file_type.id(),
         pure: options.pure,
@@ -103,7 +103,7 @@ impl Files {
 }
 
 /// Where two files differ first.
-fn same(mine: &[u8], theirs: &[u8], what: &str) {
+pub fn same(mine: &[u8], theirs: &[u8], what: &str) {
     if mine == theirs {
         return;
     }

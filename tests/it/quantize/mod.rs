@@ -1,7 +1,7 @@
 //! Quantized files, against those that llama.cpp makes itself, byte for byte.
 
 mod command;
-mod equality;
+pub mod equality;
 mod machine;
 mod pair;
-mod tiny;
+pub mod tiny;

@@ -140,17 +140,20 @@ pub fn write(path: &Path, dtype: GgmlType, seed: u64) {
     std::fs::write(path, writer.finish().expect("a whole file")).expect("write the file");
 }
 
-/// An importance matrix as `llama-imatrix` writes it: without the embedding and the tensor `missing`; one expert was
-/// never reached.
+/// An importance matrix of the tiny model, without the embedding and the tensor `missing`.
 pub fn imatrix(missing: &str) -> Imatrix {
+    let tensors = tensors(GgmlType::BF16);
+    let is_weighed = |tensor: &&SourceTensor| {
+        tensor.dtype == GgmlType::BF16 && tensor.name != "token_embd.weight" && tensor.name != missing
+    };
+    imatrix_of(tensors.iter().filter(is_weighed))
+}
+
+/// An importance matrix as `llama-imatrix` writes it; one expert was never reached.
+pub fn imatrix_of<'a>(tensors: impl Iterator<Item = &'a SourceTensor>) -> Imatrix {
     let mut numbers = Numbers(7);
     let mut parts: Vec<(String, Vec<u64>, Vec<f32>)> = Vec::new();
-    for tensor in tensors(GgmlType::BF16) {
-        let is_weighed =
-            tensor.dtype == GgmlType::BF16 && tensor.name != "token_embd.weight" && tensor.name != missing;
-        if !is_weighed {
-            continue;
-        }
+    for tensor in tensors {
         let (columns, experts) = (tensor.shape[0], tensor.shape.get(2).copied().unwrap_or(1));
         let counts: Vec<f32> =
             (0..experts).map(|expert| if experts > 1 && expert == 2 { 0.0 } else { 16.0 }).collect();
