@@ -96,7 +96,8 @@ impl Layout {
 
 /// Parts into which a row of activations is cut, so that every thread has something to quantize.
 fn parts(product: &Product) -> usize {
-    product.threads.div_ceil(product.slots * product.tokens)
+    // No rows where ggml plans a batch that wants no scores.
+    product.threads.div_ceil((product.slots * product.tokens).max(1))
 }
 
 /// Bytes of work memory the product needs; reads sizes only.

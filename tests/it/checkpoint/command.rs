@@ -79,7 +79,7 @@ fn every_bad_checkpoint_is_refused_and_leaves_nothing_behind() {
     let cases: Vec<(&str, Spoil<'_>)> = vec![
         ("1 of the 2 files", Box::new(|path| remove(path, SECOND))),
         (
-            "`model.more.weight`",
+            "in no file: model.more.weight",
             Box::new(|path| index(path, &|all| all["weight_map"]["model.more.weight"] = json!(SECOND))),
         ),
         (
@@ -91,7 +91,7 @@ fn every_bad_checkpoint_is_refused_and_leaves_nothing_behind() {
             }),
         ),
         ("claims 255 bytes; at most 1 are possible", Box::new(|path| shard(path, b"\xff\0\0\0\0\0\0\0{"))),
-        ("offset 4", Box::new(|path| shard(path, &file(overlap, &[0; 8])))),
+        ("`a` and `b` overlap", Box::new(|path| shard(path, &file(overlap, &[0; 8])))),
         (
             "unknown type `BF17`",
             Box::new(|path| {

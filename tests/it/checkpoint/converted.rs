@@ -10,6 +10,7 @@ use crate::cli::json;
 
 /// Names, which the metadata tell of, and what they are.
 fn checkpoints() -> Vec<(&'static str, Folder)> {
+    let small = Folder::drafter_of(WIDE);
     let single = |mut folder: Folder| {
         for tensor in folder.tensors.values_mut() {
             // Beyond what BF16 holds.
@@ -25,8 +26,8 @@ fn checkpoints() -> Vec<(&'static str, Folder)> {
         ("Mini-Text-v2", Folder::dense("Gemma4ForCausalLM", WIDE)),
         ("single", single(Folder::dense("Gemma4ForCausalLM", WIDE))),
         ("unified", Folder::dense("Gemma4UnifiedForConditionalGeneration", WIDE)),
-        ("assistant", Folder::assistant("Gemma4AssistantForCausalLM", WIDE)),
-        ("unified-assistant", Folder::assistant("Gemma4UnifiedAssistantForCausalLM", WIDE)),
+        ("assistant", Folder::assistant("Gemma4AssistantForCausalLM", small)),
+        ("unified-assistant", Folder::assistant("Gemma4UnifiedAssistantForCausalLM", small)),
     ]
 }
 

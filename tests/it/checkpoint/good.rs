@@ -158,7 +158,8 @@ fn the_12b_suppresses_tokens_and_a_text_model_does_not() {
 #[test]
 fn drafters_have_projections_and_no_keys() {
     for class in ["Gemma4AssistantForCausalLM", "Gemma4UnifiedAssistantForCausalLM"] {
-        let folder = Folder::assistant(class, SMALL);
+        let mut folder = Folder::assistant(class, SMALL);
+        folder.set("num_kv_shared_layers", serde_json::Value::Null);
         let (_path, checkpoint) = opened(&folder);
         let shape = |name| checkpoint.tensors()[index(&checkpoint, name)].shape.clone();
         assert_eq!(shape("nextn.pre_projection.weight"), [2 * SMALL.backbone, SMALL.hidden]);
@@ -281,7 +282,7 @@ fn a_file_that_changes_meanwhile_is_noticed() {
 fn numbers_left_out_have_the_defaults_of_transformers() {
     let mut folder = Folder::dense("Gemma4ForCausalLM", SMALL);
     let config = folder.config.as_object_mut().expect("an object");
-    for key in ["layer_types", "sliding_window", "max_position_embeddings"] {
+    for key in ["layer_types", "sliding_window", "max_position_embeddings", "rope_parameters"] {
         config.remove(key);
     }
     config.insert("per_layer_config".to_owned(), serde_json::Value::Null);
@@ -293,6 +294,8 @@ fn numbers_left_out_have_the_defaults_of_transformers() {
     assert_eq!(checkpoint.config().sliding_window, 512);
     assert_eq!(checkpoint.config().context, 131_072);
     assert_eq!(checkpoint.config().rms_epsilon, 1e-6);
+    assert_eq!(value(&checkpoint, "gemma4.rope.freq_base"), Some(&Value::F32(1e6)));
+    assert_eq!(value(&checkpoint, "gemma4.rope.freq_base_swa"), Some(&Value::F32(1e4)));
 }
 
 #[test]

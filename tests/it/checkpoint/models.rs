@@ -26,6 +26,11 @@ impl Folder {
             "head_dim": sizes.head_dim, "global_head_dim": sizes.full_head_dim, "num_key_value_heads": 2,
             "hidden_size_per_layer_input": 0, "layer_types": types, "moe_intermediate_size": null, "sliding_window": 16,
             "max_position_embeddings": 512, "vocab_size": TOKENS,
+            "num_kv_shared_layers": 0, "use_double_wide_mlp": false, "rms_norm_eps": 1e-6,
+            "rope_parameters": {
+                "full_attention": {"rope_type": "proportional", "partial_rotary_factor": 0.25, "rope_theta": 1e6},
+                "sliding_attention": {"rope_type": "default", "rope_theta": 1e4},
+            },
         });
         merge(&mut numbers, text);
         let config = json!({ "architectures": [class], "text_config": numbers, "eos_token_id": [1, 106] });
@@ -178,8 +183,9 @@ impl Folder {
     /// A drafter.
     pub fn assistant(class: &str, sizes: Sizes) -> Folder {
         let Sizes { hidden, backbone, .. } = sizes;
-        let text =
-            json!({ "num_hidden_layers": 3, "attention_k_eq_v": true, "num_global_key_value_heads": 1 });
+        let text = json!({
+            "num_hidden_layers": 3, "attention_k_eq_v": true, "num_global_key_value_heads": 1, "num_kv_shared_layers": 3,
+        });
         let mut folder = Folder::new(class, sizes, "model.", text);
         merge(&mut folder.config, json!({ "backbone_hidden_size": backbone }));
         folder.add("pre_projection.weight", &[hidden, 2 * backbone]);
@@ -233,7 +239,7 @@ fn tokenizer() -> Value {
 fn tokenizer_config() -> Value {
     json!({
         "bos_token": "<bos>", "eos_token": "<eos>", "unk_token": "<unk>", "pad_token": "<pad>",
-        "mask_token": {"content": "<mask>"}, "stc_token": "<|tool_call>", "sot_token": "<|turn>",
+        "mask_token": {"__type": "AddedToken", "content": "<mask>"}, "stc_token": "<|tool_call>", "sot_token": "<|turn>",
         "eot_token": "<turn|>",
         "extra_special_tokens": ["<video>"], "tokenizer_class": "GemmaTokenizer", "model_max_length": 1e30,
     })
