@@ -6,6 +6,8 @@ use libfuzzer_sys::fuzz_target;
 #[path = "../../src/gguf/mod.rs"]
 #[allow(dead_code, unused_imports)]
 mod gguf;
+#[path = "../../src/checkpoint/attention.rs"]
+mod attention;
 #[path = "../../src/checkpoint/config.rs"]
 #[allow(dead_code)]
 mod config;

@@ -192,7 +192,24 @@ def re_saved(folder, dtype):
 
 
 def with_readme(folder):
-    readme = "---\nlicense: apache-2.0\nlicense_link: https://ai.google.dev/gemma/docs/gemma_4_license\n---\n# Mini\n"
+    readme = """---
+library_name: transformers
+license: apache-2.0
+license_link: https://ai.google.dev/gemma/docs/gemma_4_license
+pipeline_tag: image-text-to-text
+tags:
+- gemma
+- "small"
+language:
+- en
+- no
+base_model: google/gemma-4-26B-A4B
+datasets:
+- https://huggingface.co/datasets/some-v2
+- someone/other-data
+---
+# Mini
+"""
     (folder / "README.md").write_text(readme, encoding="utf-8")
 
 

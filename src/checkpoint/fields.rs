@@ -6,6 +6,9 @@ use serde_json::{Map, Value};
 
 use super::config_error::ConfigError;
 
+/// Any width or count at most: far above every model, and products of two stay below 2^64.
+pub(super) const MAX_SIZE: u64 = 1 << 24;
+
 /// An object of config.json.
 #[derive(Clone, Copy)]
 pub(super) struct Fields<'a>(pub(super) &'a Map<String, Value>);

@@ -1,14 +1,12 @@
-//! The `general.*` entries before the model's numbers: recommended sampling, a name, the model's size, its license.
-//!
-//! As the reference converter writes them (`Metadata` of gguf-py/gguf/metadata.py, b11434), except that of README.md
-//! it takes everything: tags, languages, the models a model was made of, and names that override the folder's. None of
-//! that changes what a program does with the file, and it is left out.
+//! The `general.*` entries before the model's numbers: recommended sampling, a name, the model's size, and what README.md
+//! says; as the reference converter writes them (`Metadata` of gguf-py/gguf/metadata.py, b11434).
 
 use std::path::Path;
 
 use serde_json::{Map, Value as Json};
 
 use super::keys::Keys;
+use super::model_card::ModelCard;
 use super::naming::NameParts;
 use crate::gguf::Value;
 use crate::quantize::SourceTensor;
@@ -36,7 +34,7 @@ pub(super) fn add_general(
     folder: &Path,
     saved_as: Option<&str>,
     tensors: &[SourceTensor],
-    license: &[(&'static str, String)],
+    card: &ModelCard,
 ) {
     keys.set_text("general.architecture", architecture);
     keys.set_text("general.type", "model");
@@ -67,9 +65,7 @@ pub(super) fn add_general(
     ] {
         keys.set_text(key, &text);
     }
-    for (key, text) in license {
-        keys.set_text(key, text);
-    }
+    card.add(keys, weights);
 }
 
 fn weights_of(tensor: &SourceTensor) -> u64 {
@@ -78,28 +74,6 @@ fn weights_of(tensor: &SourceTensor) -> u64 {
 
 fn total_weights(tensors: &[SourceTensor]) -> u64 {
     tensors.iter().map(weights_of).fold(0, u64::saturating_add)
-}
-
-/// The license as README.md's front matter gives it: only plain lines are read, for the rest is YAML.
-pub(super) fn license(readme: &str) -> Vec<(&'static str, String)> {
-    let mut lines = readme.lines();
-    if lines.next() != Some("---") {
-        return Vec::new();
-    }
-    let front: Vec<&str> = lines.take_while(|line| *line != "---").collect();
-    let keys = [
-        ("license", "general.license"),
-        ("license_name", "general.license.name"),
-        ("license_link", "general.license.link"),
-    ];
-    let value = |key: &str| {
-        let text = front.iter().find_map(|line| line.strip_prefix(key)?.strip_prefix(": "))?.trim();
-        // A text that YAML might read as something else than what stands there.
-        let is_plain = !text.contains(" #") && !text.contains(": ");
-        let starts_plainly = text.starts_with(|c: char| c.is_ascii_alphanumeric());
-        (is_plain && starts_plainly).then(|| text.to_owned())
-    };
-    keys.into_iter().filter_map(|(key, name)| Some((name, value(key)?))).collect()
 }
 
 /// How large a model is, in the words of leader boards: `5.1B`, or `128x2.6B` with experts.
@@ -169,19 +143,5 @@ mod tests {
             tensor("blk.0.ffn_down_exps.scale", &[8]),
         ];
         assert_eq!(size_label(&all), "8x20K");
-    }
-
-    #[test]
-    fn a_license_is_read_where_it_is_plain() {
-        let readme = "---\nlibrary_name: transformers\nlicense: apache-2.0\nlicense_link: https://x.y/z\n---\nlicense_name: no\n";
-        assert_eq!(
-            license(readme),
-            [
-                ("general.license", "apache-2.0".to_owned()),
-                ("general.license.link", "https://x.y/z".to_owned())
-            ]
-        );
-        assert_eq!(license("license: x\n"), []);
-        assert_eq!(license("---\nlicense: [a, b]\n---\n"), []);
     }
 }

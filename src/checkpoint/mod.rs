@@ -14,14 +14,15 @@
 //! |---|---|
 //! | `safetensors.rs` | the header of a file of weights |
 //! | `shards.rs` | all files of weights, and the index of them |
-//! | `config.rs`, `fields.rs` | config.json: the numbers of the model |
+//! | `config.rs`, `attention.rs`, `fields.rs` | config.json: the numbers of the model |
 //! | `names.rs` | what tensors are called in a GGUF |
 //! | `expected.rs` | which tensors and shapes llama.cpp will ask for |
 //! | `weights.rs` | where each tensor of the GGUF comes from, and its rows |
-//! | `keys.rs`, `general.rs`, `naming.rs` | the metadata |
-//! | `tokenizer.rs`, `tokenizer_json.rs`, `special.rs` | the vocabulary |
+//! | `keys.rs`, `general.rs`, `model_card.rs`, `naming.rs` | the metadata |
+//! | `tokenizer.rs`, `tokenizer_json.rs`, `special.rs`, `post_processor.rs` | the vocabulary |
 //! | `files.rs` | reading small files |
 
+mod attention;
 mod config;
 mod config_error;
 mod error;
@@ -30,8 +31,10 @@ mod fields;
 mod files;
 mod general;
 mod keys;
+mod model_card;
 mod names;
 mod naming;
+mod post_processor;
 mod safetensors;
 mod safetensors_error;
 mod shards;
@@ -54,6 +57,7 @@ pub use tokenizer_error::TokenizerError;
 use crate::gguf::Value;
 use crate::quantize::{Source, SourceError, SourceTensor};
 use keys::Keys;
+use model_card::ModelCard;
 use shards::Shards;
 use weights::Weights;
 
@@ -85,9 +89,9 @@ impl Checkpoint {
         let generation = files::read_generation(folder);
         // `.` has no name.
         let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-        // A README that is no text says nothing of licenses.
+        // A README that is no text says nothing.
         let readme = files::read_text(folder, "README.md").ok().flatten();
-        let license = general::license(readme.as_deref().unwrap_or_default());
+        let card = ModelCard::read(readme.as_deref().unwrap_or_default());
         let architecture = config.class.architecture();
         let saved_as = config.saved_as.as_deref();
         general::add_general(
@@ -97,7 +101,7 @@ impl Checkpoint {
             &whole,
             saved_as,
             weights.tensors(),
-            &license,
+            &card,
         );
         let suppressed = generation.get("suppress_tokens").and_then(serde_json::Value::as_array);
         let suppressed = suppressed.into_iter().flatten().filter_map(serde_json::Value::as_i64);

@@ -12,11 +12,7 @@ use super::names::{Fate, fate, is_always_f32};
 use super::safetensors::{Dtype, StoredTensor};
 use super::shards::Shards;
 use crate::gguf::GgmlType;
-use crate::quantize::widen::widen;
 use crate::quantize::{SourceError, SourceFile, SourceTensor};
-
-/// Bytes read at once.
-const READ: usize = 1 << 20;
 
 /// Tensors with a row for each token: rows behind the vocabulary's end are padding.
 const ROWS_OF_TOKENS: [&str; 3] = ["token_embd.weight", "output.weight", "per_layer_token_embd.weight"];
@@ -159,17 +155,10 @@ impl Weights {
         match place {
             Place::Made(values) => into.copy_from_slice(&values[first as usize..][..into.len()]),
             Place::Stored { file, offset, stored } => {
-                let width = stored.block_bytes() as usize;
-                let mut offset = offset + first * width as u64;
-                let mut buffer = vec![0; READ.min(into.len() * width)];
-                for values in into.chunks_mut(READ / width) {
-                    let bytes = &mut buffer[..values.len() * width];
-                    self.files[*file].read(bytes, offset)?;
-                    widen(*stored, bytes, values);
-                    if *stored == GgmlType::F32 && described.dtype == GgmlType::BF16 {
-                        values.iter_mut().for_each(|value| *value = as_bf16(*value));
-                    }
-                    offset += bytes.len() as u64;
+                let offset = offset + first * stored.block_bytes();
+                self.files[*file].read_numbers(*stored, offset, into)?;
+                if *stored == GgmlType::F32 && described.dtype == GgmlType::BF16 {
+                    into.iter_mut().for_each(|value| *value = as_bf16(*value));
                 }
             }
         }

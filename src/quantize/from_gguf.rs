@@ -6,11 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::source::{Source, SourceError, SourceTensor};
 use super::source_file::SourceFile;
-use super::widen::{is_number, widen};
+use super::widen::is_number;
 use crate::gguf::{GgufError, Header, ReadOptions, Value};
-
-/// Bytes read at once.
-const READ: usize = 1 << 20;
 
 /// A GGUF file as a source.
 #[derive(Debug)]
@@ -167,7 +164,7 @@ impl Source for GgufSource {
     }
 
     fn read_rows(&self, tensor: usize, rows: Range<u64>, into: &mut [f32]) -> Result<(), SourceError> {
-        let Some((part, mut offset, bytes)) = self.range(tensor, &rows) else {
+        let Some((part, offset, bytes)) = self.range(tensor, &rows) else {
             return Err(self.no_rows(tensor, rows, into.len()));
         };
         let dtype = self.tensors[tensor].dtype;
@@ -179,14 +176,7 @@ impl Source for GgufSource {
         if bytes != into.len() as u64 * width as u64 {
             return Err(self.no_rows(tensor, rows, into.len()));
         }
-        let mut buffer = vec![0; READ.min(into.len() * width)];
-        for values in into.chunks_mut(READ / width) {
-            let bytes = &mut buffer[..values.len() * width];
-            part.read(bytes, offset)?;
-            widen(dtype, bytes, values);
-            offset += bytes.len() as u64;
-        }
-        Ok(())
+        part.read_numbers(dtype, offset, into)
     }
 
     fn read_bytes(&self, tensor: usize, rows: Range<u64>, into: &mut [u8]) -> Result<(), SourceError> {

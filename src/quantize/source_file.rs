@@ -6,6 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::source::SourceError;
+use super::widen::widen;
+use crate::gguf::GgmlType;
+
+/// Bytes read at once.
+const READ: usize = 1 << 20;
 
 /// An open file, and what it was when it was opened.
 #[derive(Debug)]
@@ -61,6 +66,27 @@ impl SourceFile {
                 _ => SourceError::Io { path: self.path.clone(), offset, source },
             }
         })
+    }
+
+    /// Reads as many numbers of a type as there is room for, from `offset` on; from any thread.
+    ///
+    /// # Errors
+    /// As [`read`](SourceFile::read).
+    pub fn read_numbers(
+        &self,
+        dtype: GgmlType,
+        mut offset: u64,
+        into: &mut [f32],
+    ) -> Result<(), SourceError> {
+        let width = dtype.block_bytes() as usize;
+        let mut buffer = vec![0; READ.min(into.len() * width)];
+        for values in into.chunks_mut(READ / width) {
+            let bytes = &mut buffer[..values.len() * width];
+            self.read(bytes, offset)?;
+            widen(dtype, bytes, values);
+            offset += bytes.len() as u64;
+        }
+        Ok(())
     }
 
     /// Whether it is still what was opened.

@@ -6,6 +6,7 @@ mod converted;
 mod equality;
 mod folder;
 mod good;
+mod header;
 mod hostile;
 mod models;
 mod properties;
