@@ -8,25 +8,28 @@
 # Both of the llama.cpp that slipstream is built with (scripts/bench-peer.sh builds one). PYTHON: one with transformers >= 5.24,
 # torch, safetensors, tokenizers, gguf. SLIPSTREAM: the program, if not target/release/slipstream.
 set -euo pipefail
-folder=${1:?give a folder for the checkpoints}
+folder=$(realpath -m "${1:?give a folder for the checkpoints}")
 out=$(realpath -m "${2:-$folder/reference.md}")
-converter=${CONVERTER:?give the path of convert_hf_to_gguf.py}
+converter=$(realpath "${CONVERTER:?give the path of convert_hf_to_gguf.py}")
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-export CONVERTER LLAMA_QUANTIZE=${LLAMA_QUANTIZE:?give the path of llama-quantize}
+export CONVERTER=$converter LLAMA_QUANTIZE=${LLAMA_QUANTIZE:?give the path of llama-quantize}
 export SLIPSTREAM=${SLIPSTREAM:-$PWD/target/release/slipstream} SLIPSTREAM_THREADS=${SLIPSTREAM_THREADS:-1}
 python=${PYTHON:-python3}
 
 "$python" scripts/quantize/mini_checkpoints.py "$(dirname "$converter")" "$folder"
 "$python" scripts/quantize/reference.py "$folder" "$out"
 
-# The checkpoints that the tests write themselves, for a suite without Python.
+# The test writes its checkpoints there, whatever it finds.
 hashes=tests/data/quantize/converted.txt
-SLIPSTREAM_CHECKPOINTS=$folder/tests scripts/test.sh --ignored checkpoint::converted::write
-echo '# SHA-256 of what convert_hf_to_gguf.py makes of the checkpoints of tests/it/checkpoint: scripts/quantize/reference.sh' > $hashes
-for checkpoint in "$folder"/tests/*/; do
-  for type in bf16 f16 f32; do
-    "$python" "$converter" "$checkpoint" --outtype $type --outfile "$folder/tests/file.gguf" > /dev/null 2>&1
-    echo "$(basename "$checkpoint") $type $(sha256sum < "$folder/tests/file.gguf" | cut -d' ' -f1)" >> $hashes
+scripts/test.sh checkpoint::converted || true
+{
+  echo '# SHA-256 of what convert_hf_to_gguf.py makes of the checkpoints of tests/it/checkpoint: scripts/quantize/reference.sh'
+  for checkpoint in target/tmp/checkpoints/*/; do
+    for type in bf16 f16 f32; do
+      "$python" "$converter" "$checkpoint" --outtype $type --outfile "$folder/file.gguf" > /dev/null 2>&1
+      echo "$(basename "$checkpoint") $type $(sha256sum < "$folder/file.gguf" | cut -d' ' -f1)"
+    done
   done
-done
+} > $hashes
+rm "$folder/file.gguf"
 git diff --stat $hashes

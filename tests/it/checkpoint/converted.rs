@@ -1,7 +1,6 @@
 //! Files of 16 and 32 bits are those of llama.cpp's own converter: by the hashes that scripts/quantize/reference.sh has
 //! recorded in tests/data/quantize/converted.txt.
 
-use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -45,10 +44,11 @@ fn write_into(root: &Path) -> Vec<PathBuf> {
 fn files_are_the_reference_converters() {
     let recorded = include_str!("../../data/quantize/converted.txt");
     let mut recorded: Vec<&str> = recorded.lines().filter(|line| !line.starts_with('#')).collect();
-    let root = tempfile::tempdir().expect("a folder");
-    let out = root.path().join("out.gguf").to_string_lossy().into_owned();
+    // Where the script finds them.
+    let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("checkpoints");
+    let out = root.join("out.gguf").to_string_lossy().into_owned();
     let mut made = Vec::new();
-    for path in write_into(root.path()) {
+    for path in write_into(&root) {
         for file_type in ["bf16", "f16", "f32"] {
             let input = path.to_string_lossy();
             let object = json(&["quantize", &input, &out, "--type", file_type, "--force", "--json"]);
@@ -59,10 +59,4 @@ fn files_are_the_reference_converters() {
     made.sort();
     recorded.sort_unstable();
     assert_eq!(made, recorded);
-}
-
-#[test]
-#[ignore = "writes the checkpoints into the folder SLIPSTREAM_CHECKPOINTS, for scripts/quantize/reference.sh"]
-fn write() {
-    write_into(Path::new(&env::var_os("SLIPSTREAM_CHECKPOINTS").expect("SLIPSTREAM_CHECKPOINTS")));
 }
