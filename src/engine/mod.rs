@@ -9,6 +9,7 @@ mod forced;
 mod laboratory;
 mod loading;
 mod reply;
+mod scoring;
 mod session;
 mod text;
 mod worker;
@@ -20,6 +21,7 @@ use std::thread::JoinHandle;
 pub use cancel::Canceller;
 pub use clock::Clock;
 pub use reply::LONGEST_DRAFT;
+pub use scoring::{Scored, score};
 pub use text::{Reasoning, TextStream};
 
 use crate::event::{Command, Event};

@@ -314,7 +314,10 @@ fn failure(error: &LlamaError, fatal: bool) -> Failure {
             (3, Some("use --raw to continue the text without the model's chat template"))
         }
         LlamaError::Tokenize { .. } => (2, Some("shorten the prompt")),
-        LlamaError::Backend(_) | LlamaError::Decode { .. } | LlamaError::Limit { .. } => (1, None),
+        LlamaError::Backend(_)
+        | LlamaError::Decode { .. }
+        | LlamaError::Limit { .. }
+        | LlamaError::Quantize { .. } => (1, None),
     };
     Failure { message: error.to_string(), help: help.map(str::to_owned), code, fatal }
 }

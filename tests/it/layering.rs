@@ -10,6 +10,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "cli",
         &[
             "bench",
+            "checkpoint",
             "engine",
             "error",
             "event",
@@ -18,6 +19,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "gguf",
             "llama",
             "models",
+            "quantize",
             "request",
             "token",
             "tui",
@@ -29,6 +31,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("bench", &[]),
     ("engine", &["event", "experiment", "kernels", "llama", "request", "sampling", "spec", "token"]),
     ("models", &["gguf"]),
+    // `llama` in quantize/ggml.rs only: the rest knows a trait.
+    ("quantize", &["gguf", "llama"]),
+    // Of `quantize` only what a source of weights is.
+    ("checkpoint", &["gguf", "quantize"]),
     ("spec", &["event", "request", "sampling", "token"]),
     ("sampling", &["request", "token"]),
     ("gguf", &[]),
