@@ -71,6 +71,17 @@ impl Case {
     fn chosen(&self) -> usize {
         if self.has_choice { CHOSEN } else { 1 }
     }
+
+    /// One of its tokens, with the same weights.
+    fn token(&self, token: usize) -> Case {
+        Case {
+            weights: self.weights.clone(),
+            activations: self.activations[token * COLUMNS..][..COLUMNS].to_vec(),
+            choice: self.choice[token * CHOSEN..][..CHOSEN].to_vec(),
+            tokens: 1,
+            has_choice: self.has_choice,
+        }
+    }
 }
 
 fn case(tokens: usize) -> Case {
@@ -132,6 +143,11 @@ fn run(case: &Case, kernel: &Kernel, threads: usize) -> (Vec<f32>, usize, usize)
     let mut work = vec![0_u64; work_bytes(&plan, kernel).div_ceil(8)];
     let shared = Shared(Product { work: work.as_mut_ptr().cast(), work_size: work.len() * 8, ..plan });
     let pool = Threads::new(threads);
+    if threads == 1 {
+        // SAFETY: everything outlives the call; one thread, as the product says; a supported set.
+        assert!(unsafe { multiply(&shared.0, kernel, &pool) });
+        return (output, pool.taken.into_inner(), pool.passed.into_inner());
+    }
     thread::scope(|scope| {
         for thread in 0..threads {
             let (shared, pool) = (&shared, &pool);
@@ -152,10 +168,11 @@ fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|value| value.to_bits()).collect()
 }
 
-/// What a case gives on one thread, on several, which wait once, and which ask for work as often as is told.
+/// What a case gives token by token on one thread, and at once on several, which wait once, and which ask for work as often as is told.
 fn check(case: &Case, threads: usize, asked: impl Fn(usize) -> usize, waited: usize) {
     let kernel = Weights::Q4_0x8.kernel(InstructionSet::Reference);
-    let (alone, ..) = run(case, &kernel, 1);
+    // Each token by itself, on one thread: small products, which share nothing and sort nothing.
+    let alone: Vec<f32> = (0..case.tokens).flat_map(|token| run(&case.token(token), &kernel, 1).0).collect();
     assert!(alone.iter().all(|value| value.is_finite()), "a result was left out");
     let (together, taken, passed) = run(case, &kernel, threads);
     let what = format!("{threads} threads, {} tokens", case.tokens);
