@@ -1,10 +1,12 @@
 //! The small files of a checkpoint, read whole and never more of them than a limit.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
-use serde::de::DeserializeOwned;
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value as Json};
 
 use super::error::CheckpointError;
@@ -57,6 +59,30 @@ pub(super) fn read_file(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Check
 pub(super) fn read_json<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, CheckpointError> {
     serde_json::from_slice(bytes)
         .map_err(|error| CheckpointError::Json { path: path.to_owned(), message: error.to_string() })
+}
+
+/// The entries of an object in the order of the file, those of the same name too; `expected` says what it should be.
+pub(super) fn pairs<'de, D: Deserializer<'de>, V: Deserialize<'de>>(
+    deserializer: D,
+    expected: &'static str,
+) -> Result<Vec<(String, V)>, D::Error> {
+    struct Pairs<V>(&'static str, PhantomData<V>);
+    impl<'de, V: Deserialize<'de>> Visitor<'de> for Pairs<V> {
+        type Value = Vec<(String, V)>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut pairs = Vec::new();
+            while let Some(pair) = map.next_entry()? {
+                pairs.push(pair);
+            }
+            Ok(pairs)
+        }
+    }
+    deserializer.deserialize_map(Pairs(expected, PhantomData))
 }
 
 /// config.json.

@@ -68,19 +68,15 @@ pub(super) fn add_general(
     card.add(keys, weights);
 }
 
-fn weights_of(tensor: &SourceTensor) -> u64 {
-    tensor.shape.iter().fold(1, |product, &size| product.saturating_mul(size))
-}
-
 fn total_weights(tensors: &[SourceTensor]) -> u64 {
-    tensors.iter().map(weights_of).fold(0, u64::saturating_add)
+    tensors.iter().map(SourceTensor::elements).fold(0, u64::saturating_add)
 }
 
 /// How large a model is, in the words of leader boards: `5.1B`, or `128x2.6B` with experts.
 fn size_label(tensors: &[SourceTensor]) -> String {
     let (mut shared, mut expert, mut experts, mut of_experts) = (0_u64, 0_u64, 0_u64, 0_u64);
     for tensor in tensors {
-        let weights = weights_of(tensor);
+        let weights = tensor.elements();
         match tensor.shape.get(2) {
             Some(&count) if tensor.name.contains("_exps.") && count > 0 => {
                 expert = expert.saturating_add(weights / count);

@@ -6,12 +6,7 @@
 
 use super::config::{Class, Config};
 use crate::gguf::{Array, Value};
-
-/// `general.file_type` of a BF16 file.
-const FILE_TYPE_BF16: u32 = 32;
-
-/// `GGML_QUANT_VERSION`: how ggml's quantized types are laid out.
-const QUANTIZATION_VERSION: u32 = 2;
+use crate::quantize::{FileType, QUANTIZATION_VERSION};
 
 /// Entries, each key once.
 #[derive(Clone, Debug, Default)]
@@ -88,7 +83,7 @@ pub(super) fn add_model(keys: &mut Keys, config: &Config, suppressed: &[i32]) {
     }
     model.count("attention.key_length", config.full_head_dim);
     model.count("attention.value_length", config.full_head_dim);
-    model.keys.set("general.file_type", Value::U32(FILE_TYPE_BF16));
+    model.keys.set("general.file_type", Value::U32(FileType::BF16.id()));
     if let Some(cap) = config.softcap {
         model.number("final_logit_softcapping", cap);
     }

@@ -1,14 +1,13 @@
 //! The files of weights, and what is in them. Only headers are read here.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::path::{Component, Path};
 
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::Deserializer;
 
 use super::error::CheckpointError;
-use super::files::{read_file, read_json};
+use super::files::{pairs, read_file, read_json};
 use super::safetensors::{StoredTensor, read_header};
 use crate::quantize::SourceFile;
 
@@ -67,23 +66,7 @@ fn read_index(folder: &Path) -> Result<Option<Index>, CheckpointError> {
 
 impl<'de> Deserialize<'de> for Index {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Pairs;
-        impl<'de> Visitor<'de> for Pairs {
-            type Value = Index;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a table of tensors and files")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Index, A::Error> {
-                let mut pairs = Vec::new();
-                while let Some(pair) = map.next_entry()? {
-                    pairs.push(pair);
-                }
-                Ok(Index(pairs))
-            }
-        }
-        deserializer.deserialize_map(Pairs)
+        pairs(deserializer, "a table of tensors and files").map(Index)
     }
 }
 

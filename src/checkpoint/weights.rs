@@ -12,6 +12,7 @@ use super::names::{Fate, fate, is_always_f32};
 use super::safetensors::{Dtype, StoredTensor};
 use super::shards::Shards;
 use crate::gguf::GgmlType;
+use crate::quantize::widen::to_bf16;
 use crate::quantize::{SourceError, SourceFile, SourceTensor};
 
 /// Tensors with a row for each token: rows behind the vocabulary's end are padding.
@@ -138,18 +139,12 @@ impl Weights {
         rows: Range<u64>,
         into: &mut [f32],
     ) -> Result<(), SourceError> {
-        let (described, place) = match (self.tensors.get(tensor), self.places.get(tensor)) {
-            (Some(described), Some(place)) => (described, place),
-            _ => {
-                let tensor = format!("number {tensor}");
-                return Err(SourceError::Rows { tensor, rows, values: into.len(), have: 0 });
-            }
+        let described = self.tensors.get(tensor);
+        let Some(described) = described.filter(|each| each.elements_of(&rows) == Some(into.len() as u64))
+        else {
+            return Err(SourceError::no_rows(&self.tensors, tensor, rows, into.len()));
         };
-        let count = rows.end.checked_sub(rows.start).filter(|_| rows.end <= described.rows());
-        if count.and_then(|count| count.checked_mul(described.columns())) != Some(into.len() as u64) {
-            let (tensor, have) = (described.name.clone(), described.rows());
-            return Err(SourceError::Rows { tensor, rows, values: into.len(), have });
-        }
+        let place = &self.places[tensor];
         // Within the tensor, which is within its file: no sum of these can overflow.
         let first = rows.start * described.columns();
         match place {
@@ -175,15 +170,12 @@ fn weight_type(dtype: Dtype) -> Option<GgmlType> {
     }
 }
 
-/// The nearest number of 16 bits, of two equally near ones the even; as gguf-py and ggml round. What is no number stays
-/// none, and what is too large becomes infinite: both are found when they are quantized.
+/// The nearest number of 16 bits, as gguf-py and ggml round. What is no number stays none, and what is too large becomes
+/// infinite: both are found when they are quantized.
 #[inline(always)]
 fn as_bf16(value: f32) -> f32 {
-    let bits = value.to_bits();
-    let nearest = bits.wrapping_add(0x7fff + (bits >> 16 & 1));
-    let quiet = bits | 0x40_0000;
-    let is_nan = bits & 0x7fff_ffff > 0x7f80_0000;
-    f32::from_bits(if is_nan { quiet } else { nearest } & 0xffff_0000)
+    let quiet = f32::from_bits((value.to_bits() | 0x40_0000) & 0xffff_0000);
+    if value.is_nan() { quiet } else { to_bf16(value) }
 }
 
 #[cfg(test)]

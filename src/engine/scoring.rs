@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::EngineSettings;
-use crate::llama::{Backend, Context, ContextSettings, LlamaError, Model, ModelSettings, Templates};
+use super::loading::model_settings;
+use crate::llama::{Backend, Context, ContextSettings, LlamaError, Model, Templates};
 use crate::request::{Message, Role};
 use crate::token::TokenId;
 
@@ -34,10 +35,8 @@ pub fn score(
 ) -> Result<(), LlamaError> {
     let backend = Backend::start(None)?;
     let path: &Path = &settings.model;
-    let model_settings =
-        ModelSettings { gpu_layers: settings.gpu_layers, mmap: settings.mmap, ..ModelSettings::default() };
     let is_cancelled = || cancel.load(Ordering::Relaxed);
-    let model = Model::load(backend, path, &model_settings, &mut |_| !is_cancelled())?;
+    let model = Model::load(backend, path, &model_settings(settings), &mut |_| !is_cancelled())?;
     let templates = Templates::of(&model, settings.template.as_deref())?;
     let mut passages = Vec::new();
     for text in texts {

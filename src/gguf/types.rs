@@ -269,6 +269,12 @@ impl GgmlType {
         self.entry().3
     }
 
+    /// Bytes of so many weights in whole blocks.
+    #[must_use]
+    pub fn bytes_of(self, weights: u64) -> u64 {
+        weights / self.block_size() * self.block_bytes()
+    }
+
     /// Whether weights share a scale, in ggml's words: a quantized type.
     #[must_use]
     pub fn is_quantized(self) -> bool {

@@ -133,24 +133,12 @@ impl GgufSource {
 
     /// The part and the offset at which `rows` of a tensor begin, and their bytes; `None` where it has no such rows.
     fn range(&self, tensor: usize, rows: &Range<u64>) -> Option<(&SourceFile, u64, u64)> {
-        let described =
-            self.tensors.get(tensor).filter(|each| rows.start <= rows.end && rows.end <= each.rows())?;
-        let row_bytes = described.columns() / described.dtype.block_size() * described.dtype.block_bytes();
+        let described = self.tensors.get(tensor)?;
+        let bytes = described.dtype.bytes_of(described.elements_of(rows)?);
+        let before = described.dtype.bytes_of(described.elements_of(&(0..rows.start))?);
         let place = self.places[tensor];
         // Within the file: the header was checked against its length.
-        Some((
-            &self.files[place.part],
-            place.offset + rows.start * row_bytes,
-            (rows.end - rows.start) * row_bytes,
-        ))
-    }
-
-    fn no_rows(&self, tensor: usize, rows: Range<u64>, values: usize) -> SourceError {
-        let (name, have) = self
-            .tensors
-            .get(tensor)
-            .map_or((format!("number {tensor}"), 0), |each| (each.name.clone(), each.rows()));
-        SourceError::Rows { tensor: name, rows, values, have }
+        Some((&self.files[place.part], place.offset + before, bytes))
     }
 }
 
@@ -165,7 +153,7 @@ impl Source for GgufSource {
 
     fn read_rows(&self, tensor: usize, rows: Range<u64>, into: &mut [f32]) -> Result<(), SourceError> {
         let Some((part, offset, bytes)) = self.range(tensor, &rows) else {
-            return Err(self.no_rows(tensor, rows, into.len()));
+            return Err(SourceError::no_rows(&self.tensors, tensor, rows, into.len()));
         };
         let dtype = self.tensors[tensor].dtype;
         if !is_number(dtype) {
@@ -174,7 +162,7 @@ impl Source for GgufSource {
         }
         let width = dtype.block_bytes() as usize;
         if bytes != into.len() as u64 * width as u64 {
-            return Err(self.no_rows(tensor, rows, into.len()));
+            return Err(SourceError::no_rows(&self.tensors, tensor, rows, into.len()));
         }
         part.read_numbers(dtype, offset, into)
     }
@@ -182,7 +170,7 @@ impl Source for GgufSource {
     fn read_bytes(&self, tensor: usize, rows: Range<u64>, into: &mut [u8]) -> Result<(), SourceError> {
         match self.range(tensor, &rows) {
             Some((part, offset, bytes)) if bytes == into.len() as u64 => part.read(into, offset),
-            _ => Err(self.no_rows(tensor, rows, into.len())),
+            _ => Err(SourceError::no_rows(&self.tensors, tensor, rows, into.len())),
         }
     }
 

@@ -4,11 +4,10 @@ use super::file_type::FileType;
 use super::imatrix::Imatrix;
 use crate::gguf::Value;
 
-const QUANTIZATION_VERSION: &str = "general.quantization_version";
 const FILE_TYPE: &str = "general.file_type";
 
 /// `GGML_QNT_VERSION` of ggml.h: how ggml's quantized types are laid out.
-const GGML_QUANTIZATION_VERSION: u32 = 2;
+pub const QUANTIZATION_VERSION: u32 = 2;
 
 /// As llama-quantize writes them: what the source has, but the two entries about quantization come last, and what is
 /// to be said of the importance matrix behind them.
@@ -20,7 +19,7 @@ pub fn quantized_metadata(
 ) -> Vec<(String, Value)> {
     let about_imatrix = imatrix.map(Imatrix::metadata).unwrap_or_default();
     let added = [
-        (QUANTIZATION_VERSION.to_owned(), Value::U32(GGML_QUANTIZATION_VERSION)),
+        ("general.quantization_version".to_owned(), Value::U32(QUANTIZATION_VERSION)),
         (FILE_TYPE.to_owned(), Value::U32(file_type.id())),
     ];
     let added: Vec<(String, Value)> = added.into_iter().chain(about_imatrix).collect();

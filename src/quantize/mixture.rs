@@ -334,6 +334,13 @@ pub(super) fn layer_of(name: &str) -> Option<i32> {
     rest[..sign + digits].parse().ok()
 }
 
+/// A tensor's name without its layer.
+#[must_use]
+pub fn without_layer(name: &str) -> &str {
+    let rest = name.strip_prefix("blk.").and_then(|rest| rest.split_once('.'));
+    rest.map_or(name, |(_, rest)| rest)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

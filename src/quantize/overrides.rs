@@ -68,8 +68,9 @@ pub fn quantizable(name: &str) -> Option<GgmlType> {
     GgmlType::named(name).filter(|found| !NOT_FOR_WEIGHTS.contains(&found.name()))
 }
 
-/// What is wrong with the name of a type.
-pub(super) fn no_type(name: &str) -> String {
+/// What is wrong with the name of a type that is not [`quantizable`].
+#[must_use]
+pub fn no_type(name: &str) -> String {
     let names: Vec<&str> =
         GgmlType::all().map(GgmlType::name).filter(|name| quantizable(name).is_some()).collect();
     format!("`{name}` is no tensor type; there are {}", names.join(", "))

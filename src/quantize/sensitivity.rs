@@ -13,6 +13,8 @@
 //! told apart. The last three classes are not in that model and are estimated: others report that coarse projections of
 //! the per-layer path double the divergence.
 
+use std::collections::BTreeMap;
+
 use super::category::Category;
 use super::plan::Plan;
 use super::row::{Importance, Row};
@@ -124,14 +126,16 @@ pub fn type_error(tensor_type: GgmlType, is_weighted: bool) -> f64 {
 /// The harm a plan does, in units that mean something only beside another plan of the same model.
 #[must_use]
 pub fn harm(plan: &Plan) -> f64 {
-    let classes: Vec<Class> = plan.rows.iter().map(|row| Class::of(&row.name)).collect();
-    let has_experts = classes.contains(&Class::ExpertDown);
+    let class = |row: &Row| Class::of(&row.name);
+    let has_experts = plan.rows.iter().any(|row| class(row) == Class::ExpertDown);
+    let mut members: BTreeMap<Class, f64> = BTreeMap::new();
+    for row in plan.rows.iter().filter(|row| is_matrix(row)) {
+        *members.entry(class(row)).or_default() += 1.0;
+    }
     let mut harm = 0.0;
-    for (row, class) in plan.rows.iter().zip(&classes).filter(|(row, _)| is_matrix(row)) {
-        let is_member = |(other, each): (&Row, &Class)| is_matrix(other) && each == class;
-        let members = plan.rows.iter().zip(&classes).filter(|each| is_member(*each)).count();
+    for row in plan.rows.iter().filter(|row| is_matrix(row)) {
         let error = type_error(row.given, row.importance == Importance::Weighted);
-        harm += class.sensitivity(has_experts) * error / members as f64;
+        harm += class(row).sensitivity(has_experts) * error / members[&class(row)];
     }
     harm
 }

@@ -36,6 +36,19 @@ impl SourceTensor {
         self.shape.iter().skip(1).fold(1, |rows, &size| rows.saturating_mul(size))
     }
 
+    /// Elements of all its matrices together.
+    #[must_use]
+    pub fn elements(&self) -> u64 {
+        self.shape.iter().fold(1, |product, &size| product.saturating_mul(size))
+    }
+
+    /// Elements of some of its rows; `None` where it has no such rows.
+    #[must_use]
+    pub fn elements_of(&self, rows: &Range<u64>) -> Option<u64> {
+        let count = rows.end.checked_sub(rows.start).filter(|_| rows.end <= self.rows())?;
+        count.checked_mul(self.columns())
+    }
+
     /// Rows of one matrix: a piece of work never crosses from one expert into the next.
     #[must_use]
     pub fn rows_of_matrix(&self) -> u64 {
@@ -125,6 +138,15 @@ pub enum SourceError {
 }
 
 impl SourceError {
+    /// What is said to somebody who asks `tensor` of `tensors` for rows that it does not have, or has no room for.
+    #[must_use]
+    pub fn no_rows(tensors: &[SourceTensor], tensor: usize, rows: Range<u64>, values: usize) -> SourceError {
+        let (name, have) = tensors
+            .get(tensor)
+            .map_or((format!("number {tensor}"), 0), |each| (each.name.clone(), each.rows()));
+        SourceError::Rows { tensor: name, rows, values, have }
+    }
+
     /// What a person can do about it.
     #[must_use]
     pub fn help(&self) -> &'static str {

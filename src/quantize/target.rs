@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use super::error::PlanError;
 use super::file_type::FileType;
 use super::imatrix::Imatrix;
-use super::mixture::{gets_more_bits, layer_of};
+use super::mixture::{gets_more_bits, layer_of, without_layer};
 use super::model::ModelFacts;
 use super::overrides::Override;
 use super::plan::{Options, Plan};
@@ -194,7 +194,7 @@ struct Raise {
 
 impl Member {
     fn bytes(&self, tensor_type: GgmlType) -> u64 {
-        self.elements / tensor_type.block_size() * tensor_type.block_bytes()
+        tensor_type.bytes_of(self.elements)
     }
 
     fn error(&self, tensor_type: GgmlType) -> f64 {
@@ -282,7 +282,7 @@ fn pattern(members: &[&Member], is_rest: bool) -> String {
     let mut layers: Vec<i32> = members.iter().filter_map(|member| layer_of(&member.name)).collect();
     layers.sort_unstable();
     layers.dedup();
-    let mut kinds: Vec<&str> = members.iter().map(|member| kind(&member.name)).collect();
+    let mut kinds: Vec<&str> = members.iter().map(|member| without_layer(&member.name)).collect();
     kinds.sort_unstable();
     kinds.dedup();
     let kinds: Vec<String> = kinds.iter().map(|kind| kind.replace('.', r"\.")).collect();
@@ -293,12 +293,6 @@ fn pattern(members: &[&Member], is_rest: bool) -> String {
         (false, true) => format!(r"^blk\.[0-9]+\.{kinds}$"),
         (false, false) => format!(r"^blk\.({})\.{kinds}$", layers.join("|")),
     }
-}
-
-/// A tensor's name without its layer.
-fn kind(name: &str) -> &str {
-    let rest = name.strip_prefix("blk.").and_then(|rest| rest.split_once('.'));
-    rest.map_or(name, |(_, kind)| kind)
 }
 
 /// The classes of a model, each at its smallest type.

@@ -1,4 +1,4 @@
-//! Stored numbers become [`f32`], without loss.
+//! Stored numbers become [`f32`], without loss; and what a number of 16 bits is.
 
 use crate::gguf::GgmlType;
 
@@ -29,9 +29,18 @@ pub fn widen(dtype: GgmlType, bytes: &[u8], into: &mut [f32]) {
     }
 }
 
+/// The nearest number of 16 bits (BF16) to any but NaN, of two equally near ones the even; what is too large becomes
+/// infinite.
+#[inline(always)]
+#[must_use]
+pub fn to_bf16(value: f32) -> f32 {
+    let bits = value.to_bits();
+    f32::from_bits(bits.wrapping_add(0x7fff + (bits >> 16 & 1)) & 0xffff_0000)
+}
+
 /// A number of half precision. Without branches, so that it becomes vector code.
 #[inline(always)]
-fn half(half: u16) -> f32 {
+pub(super) fn half(half: u16) -> f32 {
     /// 2^112: the difference of the exponents' offsets.
     const SCALE: f32 = f32::from_bits((127 + 112) << 23);
     let sign = u32::from(half & 0x8000) << 16;

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use slipstream::kernels::{InstructionSet, Weights};
 use slipstream::llama::kernels::{Trial, compute, known, switch, taken};
 use slipstream::llama::{
-    Backend, Context, ContextSettings, KvType, Model, ModelSettings, agreeing_kernels, quantize_rows,
+    Backend, Context, ContextSettings, FileRequest, KvType, Model, ModelSettings, agreeing_kernels,
+    quantize_file, quantize_rows,
 };
+use slipstream::quantize::FileType;
 use slipstream::token::TokenId;
 
 use crate::drive::alone;
@@ -196,24 +198,19 @@ fn experts_give_the_bits_of_a_token_alone() {
     }
 }
 
-/// The pocket target with weights of another type (a `llama_ftype`), as llama.cpp makes it.
-#[allow(unsafe_code)]
-pub fn requantized(folder: &Path, name: &str, file_type: llama_cpp_sys_2::llama_ftype) -> PathBuf {
-    use std::ffi::CString;
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/pocket/pocket-target-Q8_0.gguf");
+/// The pocket target with weights of another type , as llama.cpp makes it.
+pub fn requantized(folder: &Path, name: &str, file_type: FileType) -> PathBuf {
+    let source = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/pocket/pocket-target-Q8_0.gguf"));
     let made = folder.join(format!("pocket-target-{name}.gguf"));
-    let (from, to) = (CString::new(source), CString::new(made.to_str().expect("a plain path")));
-    let (from, to) = (from.expect("no NUL"), to.expect("no NUL"));
-    // SAFETY: two files' names and llama.cpp's own settings.
-    let code = unsafe {
-        let mut settings = llama_cpp_sys_2::llama_model_quantize_default_params();
-        settings.ftype = file_type;
-        settings.allow_requantize = true;
-        settings.pure_ = true;
-        settings.nthread = 1;
-        llama_cpp_sys_2::llama_model_quantize(from.as_ptr(), to.as_ptr(), &raw const settings)
+    let backend = Backend::start(None).expect("llama.cpp starts");
+    let request = FileRequest {
+        file_type: file_type.id(),
+        allow_requantize: true,
+        pure: true,
+        threads: 1,
+        ..FileRequest::default()
     };
-    assert_eq!(code, 0, "llama.cpp quantizes");
+    quantize_file(backend, source, &made, &request).expect("llama.cpp quantizes");
     made
 }
 
@@ -241,7 +238,7 @@ fn scores_do_not_depend_on_the_width_of_the_batch() {
     let _alone = alone();
     let backend = Backend::start(None).expect("llama.cpp starts");
     let folder = tempfile::tempdir().expect("a folder");
-    let mut files = vec![requantized(folder.path(), "Q4_0", llama_cpp_sys_2::LLAMA_FTYPE_MOSTLY_Q4_0)];
+    let mut files = vec![requantized(folder.path(), "Q4_0", FileType::Q4_0)];
     if kinds().contains(&Weights::Q8_0) {
         files.push(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/pocket/pocket-target-Q8_0.gguf").into());
     }

@@ -33,7 +33,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("models", &["gguf"]),
     // `llama` in quantize/ggml.rs only: the rest knows a trait.
     ("quantize", &["gguf", "llama"]),
-    // Of `quantize` only what a source of weights is.
+    // Of `quantize` only what a source of weights is, and numbers that every file has.
     ("checkpoint", &["gguf", "quantize"]),
     ("spec", &["event", "request", "sampling", "token"]),
     ("sampling", &["request", "token"]),

@@ -49,9 +49,14 @@ impl Input {
         }
     }
 
-    /// Whether it is a checkpoint: then a file of 16 or 32 bits is laid out as the reference converter does.
+    /// Whether it is a checkpoint.
     pub(super) fn is_checkpoint(&self) -> bool {
         matches!(self, Input::Checkpoint(_))
+    }
+
+    /// Whether it only changes its form: then the file is laid out as the reference converter does.
+    pub(super) fn is_converted_by(&self, recipe: &RecipeArgs) -> bool {
+        self.is_checkpoint() && recipe.is_conversion()
     }
 
     fn files(&self) -> Vec<PathBuf> {
@@ -87,7 +92,7 @@ impl Input {
             })?;
             hash.update(found);
         }
-        Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(hex::encode(hash.finalize()))
     }
 
     /// The GGUF file that llama.cpp can load as it is.

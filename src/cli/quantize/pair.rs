@@ -141,21 +141,18 @@ fn made_before(work: &Work<'_>, path: &Path) -> Option<Outcome> {
     if bytes != work.layout.file_bytes() {
         return None;
     }
-    let (mut hash, mut buffer, mut at) = (Sha256::new(), vec![0; 1 << 20], 0);
+    let mut buffer = vec![0; work.layout.header().len().max(1 << 20)];
+    let header = &mut buffer[..work.layout.header().len()];
+    file.read_exact(header).ok().filter(|()| *header == *work.layout.header())?;
+    let mut hash = Sha256::new();
+    hash.update(header);
     loop {
-        let count = file.read(&mut buffer).ok()?;
-        if count == 0 {
-            break;
+        match file.read(&mut buffer).ok()? {
+            0 => break,
+            count => hash.update(&buffer[..count]),
         }
-        let header = work.layout.header();
-        let overlap = header.len().saturating_sub(at).min(count);
-        if overlap > 0 && header[at..at + overlap] != buffer[..overlap] {
-            return None;
-        }
-        hash.update(&buffer[..count]);
-        at += count;
     }
-    let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = hex::encode(hash.finalize());
     Some(Outcome { bytes, sha256, exactness: Vec::new(), resumed: bytes })
 }
 

@@ -10,8 +10,8 @@ use crate::models::{MemoryEstimate, MemoryPlan, ModelFile, human_bytes, identify
 use crate::quantize::lattice::{Detection, detect};
 use crate::quantize::widen::is_number;
 use crate::quantize::{
-    FileType, Imatrix, Model, ModelFacts, Options, Override, Plan, PlanError, Source, bytes_at, parse_size,
-    quantizable, recipe, suggest,
+    FileType, Imatrix, Model, ModelFacts, Options, Override, Plan, PlanError, Source, bytes_at, no_type,
+    parse_size, quantizable, recipe, suggest,
 };
 
 /// Tokens of context that `--for-ram` leaves room for.
@@ -41,7 +41,7 @@ pub(super) fn resolve(args: &RecipeArgs, input: &Input) -> Result<Resolved, Prob
     let mut remarks = Vec::new();
     let model = Model { facts: &facts, tensors: source.tensors(), imatrix: imatrix.as_ref() };
     let (file_type, overrides) = goal(args, source, model, &mut remarks)?;
-    if input.is_checkpoint() && args.is_conversion() {
+    if input.is_converted_by(args) {
         let plan = Plan::conversion(&facts, source.tensors(), file_type).map_err(problem)?;
         return Ok(Resolved { plan, imatrix, remarks });
     }
@@ -200,15 +200,10 @@ fn lattice_remark(detection: &Detection, is_qat: bool) -> String {
 
 fn type_named(option: &str, name: Option<&str>) -> Result<Option<GgmlType>, Problem> {
     let Some(name) = name else { return Ok(None) };
-    match quantizable(name) {
-        Some(found) => Ok(Some(found)),
-        None => {
-            let names = GgmlType::all().map(GgmlType::name).filter(|name| quantizable(name).is_some());
-            let names: Vec<&str> = names.collect();
-            let message = format!("`{option} {name}` is no tensor type; there are {}", names.join(", "));
-            Err(Problem::new(Kind::Usage, message, "see `slipstream quantize --help`"))
-        }
-    }
+    quantizable(name).map(Some).ok_or_else(|| {
+        let message = no_type(&format!("{option} {name}"));
+        Problem::new(Kind::Usage, message, "see `slipstream quantize --help`")
+    })
 }
 
 /// A plan that cannot be made, in words.

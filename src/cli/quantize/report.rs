@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use crate::gguf::{GgmlType, printable};
 use crate::models::human_bytes;
 use crate::quantize::pipeline::Outcome;
-use crate::quantize::{Note, Plan, Row};
+use crate::quantize::{Note, Plan, Row, without_layer};
 
 /// Names of tensors in the table are cut here.
 const NAME_WIDTH: usize = 44;
@@ -179,10 +179,7 @@ pub(super) fn lattice_words(outcome: &Outcome) -> Option<String> {
 pub(super) fn classes(plan: &Plan) -> Json {
     let mut classes: Vec<(&str, Vec<(GgmlType, usize)>)> = Vec::new();
     for row in &plan.rows {
-        let class = match row.name.strip_prefix("blk.").and_then(|rest| rest.split_once('.')) {
-            Some((_, class)) => class,
-            None => row.name.as_str(),
-        };
+        let class = without_layer(&row.name);
         let at = classes.iter().position(|each| each.0 == class).unwrap_or_else(|| {
             classes.push((class, Vec::new()));
             classes.len() - 1

@@ -47,7 +47,7 @@ impl<'a> Work<'a> {
     pub(super) fn plan(input: &'a Input, args: &RecipeArgs) -> Result<Work<'a>, Problem> {
         let Resolved { plan, imatrix, remarks } = recipe::resolve(args, input)?;
         let source = input.source();
-        let metadata = match input.is_checkpoint() && args.is_conversion() {
+        let metadata = match input.is_converted_by(args) {
             true => converted_metadata(source.metadata(), plan.file_type),
             false => quantized_metadata(source.metadata(), plan.file_type, imatrix.as_ref()),
         };

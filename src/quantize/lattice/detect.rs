@@ -75,8 +75,8 @@ pub fn detect(source: &dyn Source, facts: &ModelFacts) -> Result<Detection, Sour
             source.read_rows(index, first..first + at_once, &mut values)?;
             exactness.add(measure(&values));
         }
-        let elements = columns.saturating_mul(rows);
-        found.tensors.push(Sampled { name: tensor.name.clone(), elements, exactness });
+        let (name, elements) = (tensor.name.clone(), tensor.elements());
+        found.tensors.push(Sampled { name, elements, exactness });
     }
     Ok(found)
 }

@@ -1,5 +1,7 @@
 //! Half-precision scales: the format of `block_q4_0`.
 
+pub(super) use crate::quantize::widen::half as value;
+
 /// The largest half-precision number.
 const MAX: f32 = 65504.0;
 /// The smallest normal half-precision number, 2^-14.
@@ -18,15 +20,6 @@ pub(super) fn nearest(value: f32) -> u16 {
     let rounded = bits + 0xfff + ((bits >> 13) & 1);
     // The exponent's bias changes from 127 to 15.
     ((rounded >> 13) - (112 << 10)) as u16
-}
-
-/// The value of a half-precision number, 0 or more.
-pub(super) fn value(half: u16) -> f32 {
-    let half = u32::from(half);
-    if half < 0x400 {
-        return half as f32 / 16_777_216.0;
-    }
-    f32::from_bits((half + (112 << 10)) << 13)
 }
 
 /// The largest finite number.

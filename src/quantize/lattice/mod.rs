@@ -15,6 +15,8 @@ mod half;
 
 pub use detect::{Detection, Sampled, detect};
 
+use super::widen::to_bf16;
+
 /// Weights of a block.
 pub const BLOCK: usize = 32;
 /// Bytes of a block: the scale, and two codes a byte.
@@ -103,13 +105,6 @@ struct Block {
     is_negative: bool,
     /// Whole numbers from -8 to 7.
     codes: [f32; BLOCK],
-}
-
-/// The upper half of the bits, rounded to nearest, ties to even: BF16.
-#[inline(always)]
-fn to_bf16(value: f32) -> f32 {
-    let bits = value.to_bits();
-    f32::from_bits((bits.wrapping_add(0x7fff + ((bits >> 16) & 1))) & 0xffff_0000)
 }
 
 impl Block {

@@ -126,7 +126,7 @@ pub(super) fn agreeing(file: &mut impl Read, marks: &[Mark]) -> io::Result<(usiz
 
 /// The hash of what it has seen, as hexadecimal digits.
 pub(super) fn hexadecimal(hash: &Sha256) -> String {
-    hash.clone().finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(hash.clone().finalize())
 }
 
 /// Appends a line and makes it durable.

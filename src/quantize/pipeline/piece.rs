@@ -32,7 +32,7 @@ pub fn pieces(plan: &Plan) -> Vec<Piece> {
     for (row, planned) in plan.rows.iter().enumerate() {
         let (columns, in_matrix, rows) = extent(planned);
         let step = (PIECE_WEIGHTS / columns.max(1)).max(1);
-        let row_bytes = columns / planned.given.block_size() * planned.given.block_bytes();
+        let row_bytes = planned.given.bytes_of(columns);
         let mut begin = 0;
         while begin < rows {
             let matrix_end = (begin / in_matrix + 1) * in_matrix;

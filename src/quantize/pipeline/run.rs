@@ -12,8 +12,9 @@ use super::error::PipelineError;
 use super::journal::{Mark, hexadecimal};
 use super::partial::{Hashed, Partial, Start, Target};
 use super::piece::{PIECE_WEIGHTS, Piece, importance, pieces, window};
-use crate::gguf::{GgmlType, Layout, LayoutError, NewTensor, Value, Writer};
+use crate::gguf::{Layout, LayoutError, NewTensor, Value, Writer};
 use crate::quantize::lattice::{self, Exactness};
+use crate::quantize::widen::is_number;
 use crate::quantize::{Imatrix, Method, Plan, Quantizer, QuantizerError, Source};
 
 /// Between two points from which a slow file can be continued, however little was written.
@@ -343,7 +344,7 @@ fn make(job: &Job<'_>, piece: &Piece, values: &mut Vec<f32>) -> Result<Made, Pip
     let tensor = &job.source.tensors()[row.source];
     let unreadable = |source| PipelineError::Source { tensor: row.name.clone(), source };
     let mut bytes = vec![0; piece.bytes as usize];
-    if row.method == Method::Copy && !is_read_as_numbers(tensor.dtype) {
+    if row.method == Method::Copy && !is_number(tensor.dtype) {
         job.source.read_bytes(row.source, piece.rows.clone(), &mut bytes).map_err(unreadable)?;
         return Ok(Made { bytes, exactness: None });
     }
@@ -376,11 +377,6 @@ fn make(job: &Job<'_>, piece: &Piece, values: &mut Vec<f32>) -> Result<Made, Pip
     Ok(Made { bytes, exactness: None })
 }
 
-/// Types whose elements a source gives as [`f32`], without loss.
-fn is_read_as_numbers(dtype: GgmlType) -> bool {
-    [GgmlType::F32, GgmlType::F16, GgmlType::BF16].contains(&dtype)
-}
-
 fn add(all: &mut Vec<(usize, Exactness)>, row: usize, found: Exactness) {
     // Pieces come in order.
     match all.last_mut() {
@@ -393,7 +389,7 @@ fn add(all: &mut Vec<(usize, Exactness)>, row: usize, found: Exactness) {
 fn source_bytes(job: &Job<'_>, piece: &Piece) -> u64 {
     let tensor = &job.source.tensors()[job.plan.rows[piece.row].source];
     let weights = (piece.rows.end - piece.rows.start) * tensor.columns();
-    weights / tensor.dtype.block_size() * tensor.dtype.block_bytes()
+    tensor.dtype.bytes_of(weights)
 }
 
 /// A hash of everything that decides the file's bytes, except the source's weights, which `identity` stands for.
