@@ -12,7 +12,10 @@ use serde_json::{Map, Value};
 use super::attention::{FullLayers, Rope, sliding_layers};
 use super::config_error::ConfigError;
 use super::fields::{Fields, MAX_SIZE};
-use crate::quantize::MAX_LAYERS;
+
+/// Layers at most (`LLAMA_MAX_LAYERS` of llama.cpp's llama-hparams.h). As in quantize/model.rs: this reader stands alone, so
+/// that it can be fuzzed without the rest.
+const MAX_LAYERS: u64 = 512;
 
 /// What kind of checkpoint it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,7 +148,7 @@ impl Config {
         refuse_quantized(&root)?;
         let fields = Fields(text.unwrap_or(&root));
         let numbers = |key, default| fields.count(key, default, 1..=MAX_SIZE);
-        let layers = fields.count("num_hidden_layers", 30, 1..=MAX_LAYERS.into())?;
+        let layers = fields.count("num_hidden_layers", 30, 1..=MAX_LAYERS)?;
         let is_sliding = sliding_layers(&fields, layers)?;
         let (head_dim, kv_heads) = (numbers("head_dim", 256)?, numbers("num_key_value_heads", 4)?);
         let full = FullLayers::read(&fields, &is_sliding, head_dim, kv_heads)?;

@@ -50,7 +50,7 @@ pub use ggml::Ggml;
 pub use imatrix::{Imatrix, ImatrixError};
 pub use metadata::{QUANTIZATION_VERSION, converted_metadata, quantized_metadata};
 pub use mixture::without_layer;
-pub use model::{MAX_LAYERS, ModelFacts};
+pub use model::ModelFacts;
 pub use overrides::{Override, no_type, quantizable};
 pub use plan::{Note, Options, Plan};
 pub use quantizer::{Quantizer, QuantizerError};

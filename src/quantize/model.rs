@@ -4,7 +4,7 @@ use super::error::PlanError;
 use crate::gguf::Value;
 
 /// Layers llama.cpp can hold (`LLAMA_MAX_LAYERS` of llama-hparams.h).
-pub const MAX_LAYERS: u32 = 512;
+const MAX_LAYERS: u32 = 512;
 
 /// What the rules of llama-quant.cpp ask of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
