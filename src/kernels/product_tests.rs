@@ -168,42 +168,50 @@ fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|value| value.to_bits()).collect()
 }
 
-/// What a case gives token by token on one thread, and at once on several, which wait once, and which ask for work as often as is told.
-fn check(case: &Case, threads: usize, asked: impl Fn(usize) -> usize, waited: usize) {
+/// A case, the threads that work on it, and how often they ask for work and wait for each other.
+type Expected = (Case, usize, usize, usize);
+
+/// What a case gives token by token on one thread, it gives at once on several. All are run before any is judged: the
+/// sanitizer has to see many, where the first one is wrong too.
+fn check(all: &[Expected]) {
     let kernel = Weights::Q4_0x8.kernel(InstructionSet::Reference);
-    // Each token by itself, on one thread: small products, which share nothing and sort nothing.
-    let alone: Vec<f32> = (0..case.tokens).flat_map(|token| run(&case.token(token), &kernel, 1).0).collect();
-    assert!(alone.iter().all(|value| value.is_finite()), "a result was left out");
-    let (together, taken, passed) = run(case, &kernel, threads);
-    let what = format!("{threads} threads, {} tokens", case.tokens);
-    assert_eq!(bits(&alone), bits(&together), "{what}");
-    assert_eq!((taken, passed), (asked(threads), waited), "{what}");
+    let ran: Vec<_> = all.iter().map(|(case, threads, ..)| run(case, &kernel, *threads)).collect();
+    for ((case, threads, asked, waited), (together, taken, passed)) in all.iter().zip(ran) {
+        // Each token by itself, on one thread: small products, which share nothing and sort nothing.
+        let alone: Vec<f32> =
+            (0..case.tokens).flat_map(|token| run(&case.token(token), &kernel, 1).0).collect();
+        assert!(alone.iter().all(|value| value.is_finite()), "a result was left out");
+        let what = format!("{threads} threads, {} tokens", case.tokens);
+        assert_eq!(bits(&alone), bits(&together), "{what}");
+        assert_eq!((taken, passed), (*asked, *waited), "{what}");
+    }
 }
 
 #[test]
 fn any_number_of_threads_gives_the_same_bits_and_takes_every_strip_once() {
+    let mut all = Vec::new();
     for threads in [2, 4, 8, 16] {
+        let strips = strips(threads).count();
         // One barrier, and no lock: a thread asks after each strip, the first of which is its own beforehand.
         for tokens in [65, 80] {
-            check(&case(tokens), threads, |threads| strips(threads).count() * (EXPERTS - 1), 1);
-            let one_matrix = Case { has_choice: false, ..case(tokens) };
-            check(&one_matrix, threads, |threads| strips(threads).count(), 1);
+            all.push((case(tokens), threads, strips * (EXPERTS - 1), 1));
+            all.push((Case { has_choice: false, ..case(tokens) }, threads, strips, 1));
         }
     }
+    check(&all);
 }
 
 #[test]
 fn threads_wait_for_nobody_in_small_products() {
+    let mut all = Vec::new();
     // There are fewer groups of rows than the last of these.
     for threads in [2, 3, 16, 24] {
-        for tokens in [0, 1, 2, 7, 20] {
-            check(&case(tokens), threads, |_| 0, 0);
-        }
+        all.extend([0, 1, 2, 7, 20].map(|tokens| (case(tokens), threads, 0, 0)));
         // As many values as count as small.
-        for tokens in [0, 1, 3, 9, 64] {
-            check(&Case { has_choice: false, ..case(tokens) }, threads, |_| 0, 0);
-        }
+        let one_matrix = |tokens| Case { has_choice: false, ..case(tokens) };
+        all.extend([0, 1, 3, 9, 64].map(|tokens| (one_matrix(tokens), threads, 0, 0)));
     }
+    check(&all);
 }
 
 /// The strips of one matrix: at least four a thread, in whole pairs of groups, of 64 rows at most.
