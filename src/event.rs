@@ -262,6 +262,9 @@ pub struct Reply {
     pub counters: Counters,
     /// How speculation stood at the end.
     pub speculation: SpeculationState,
+    /// Fingerprints of the rows of scores that gave the tokens drawn, a closing end of turn among them. Empty unless the
+    /// engine was asked to take them.
+    pub rows: Vec<u64>,
 }
 
 /// What went wrong, as a person reads it, with the exit code of its kind.

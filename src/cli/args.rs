@@ -325,8 +325,8 @@ pub struct ModelArgs {
     /// Read the files instead of mapping them into memory.
     #[arg(long, env = "SLIPSTREAM_NO_MMAP")]
     pub no_mmap: bool,
-    /// Our own CPU kernels in place of llama.cpp's, with the same results bit for bit: `on` (where the processor and a
-    /// self-test at the start allow) or `off`.
+    /// Our own CPU kernels in place of llama.cpp's: `on` (where the processor and a self-test at the start allow) or `off`.
+    /// With them a token's scores are the same bit for bit in any batch.
     #[arg(long, env = "SLIPSTREAM_KERNELS", value_name = "on|off", default_value = "on")]
     pub kernels: KernelsArg,
     /// Write llama.cpp's warnings and errors to this file.

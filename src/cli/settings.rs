@@ -147,6 +147,7 @@ fn resolve_with(
         speculation,
         costs: computing.costs,
         forced_acceptance: None,
+        fingerprints: false,
         log: model.log.clone(),
     };
     let greedy = greedy(&shared.sampling, &mut origins);

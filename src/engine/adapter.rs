@@ -18,6 +18,17 @@ pub struct TargetMachine<'m> {
     /// Tokens in the cache before the latest `verify`.
     before: u32,
     batch: Vec<TokenId>,
+    /// Of the rows that gave tokens, where they are wanted.
+    fingerprints: Option<Vec<u64>>,
+}
+
+/// A number that another row has by a chance of one in 10^19: of its bits, not of its values.
+fn fingerprint(row: &[f32]) -> u64 {
+    // Each step is a permutation of the state, so that a single different score always shows.
+    let mix = |state: u64, score: &f32| {
+        (state.rotate_left(5) ^ u64::from(score.to_bits())).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    };
+    row.iter().fold(row.len() as u64, mix)
 }
 
 impl<'m> TargetMachine<'m> {
@@ -25,12 +36,29 @@ impl<'m> TargetMachine<'m> {
     #[must_use]
     pub fn new(context: Context<'m>, hidden: Option<HiddenRow>) -> TargetMachine<'m> {
         let before = context.length();
-        TargetMachine { context, hidden, before, batch: Vec::new() }
+        TargetMachine { context, hidden, before, batch: Vec::new(), fingerprints: None }
     }
 
     /// The context, between two rounds.
     pub fn context(&mut self) -> &mut Context<'m> {
         &mut self.context
+    }
+
+    /// From now on notes a fingerprint of each row that gives a token.
+    pub fn take_fingerprints(&mut self) {
+        self.fingerprints = Some(Vec::new());
+    }
+
+    /// Notes the row of a token that no round gives: the `index`-th of the latest batch.
+    pub fn note_row(&mut self, index: usize) {
+        if let Some(noted) = &mut self.fingerprints {
+            noted.push(fingerprint(self.context.row(index).unwrap_or(&[])));
+        }
+    }
+
+    /// What was noted since the last call.
+    pub fn noted_rows(&mut self) -> Vec<u64> {
+        self.fingerprints.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// No drafter reads hidden rows any more.
@@ -89,6 +117,8 @@ impl Target for TargetMachine<'_> {
 
     fn keep(&mut self, kept: usize) -> Result<(), LlamaError> {
         self.take_hidden(kept);
+        // Row `kept` gave the last token.
+        (0..=kept).for_each(|index| self.note_row(index));
         // The batch is far below 2^32 tokens.
         self.context.drop_tail(self.before + 1 + kept as u32);
         Ok(())

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::clock::Clock;
 use super::laboratory::Laboratory;
+use super::reply::longest_draft;
 use crate::experiment::{Cell, Gap, Noise, Passage, Place, Standing, Tally};
 use crate::llama::LlamaError;
 use crate::request::SamplingSettings;
@@ -207,7 +208,7 @@ impl Laboratory<'_, '_> {
             if cells == 0 {
                 return Err(LlamaError::Full { cells: context.settings().cells });
             }
-            let room = Room { cells, tokens: usize::MAX, guesses: wish.length };
+            let room = Room { cells, tokens: usize::MAX, guesses: wish.length.min(longest_draft(context)) };
             let players = Players {
                 target: &mut *self.target,
                 drafter: self.drafter.as_deref_mut().map(|drafter| drafter as &mut dyn Drafter),

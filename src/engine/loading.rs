@@ -38,7 +38,8 @@ pub fn load_model(
     events: &Sender<Event>,
     cancel: &Canceller,
 ) -> Result<Model, LlamaError> {
-    let model_settings = ModelSettings { gpu_layers: settings.gpu_layers, mmap: settings.mmap };
+    let model_settings =
+        ModelSettings { gpu_layers: settings.gpu_layers, mmap: settings.mmap, ..ModelSettings::default() };
     let mut told = -1.0_f32;
     Model::load(backend, path, &model_settings, &mut |fraction| {
         // A hundred events a file are enough for any bar.

@@ -87,6 +87,8 @@ pub struct EngineSettings {
     pub costs: Option<CostRecord>,
     /// For benchmarks only: guesses are accepted at these rates by place, and the text is worth nothing.
     pub forced_acceptance: Option<Vec<f32>>,
+    /// For the exactness check only: replies carry fingerprints of the scores that gave their tokens.
+    pub fingerprints: bool,
     /// llama.cpp's log goes to this file; nowhere where `None`.
     pub log: Option<PathBuf>,
 }

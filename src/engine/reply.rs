@@ -11,7 +11,7 @@ use super::session::Session;
 use super::text::{Pieces, Reasoning, TextStream};
 use super::worker::Prepared;
 use crate::event::{Activity, Command, Counters, Event, Prefill, Reply, SpeculationState, StopReason};
-use crate::llama::{Backend, LlamaError, Rendered, Vocab};
+use crate::llama::{Backend, Context, LlamaError, Rendered, Vocab};
 use crate::request::{DraftLength, Request, Speculation};
 use crate::sampling::Sampler;
 use crate::spec::{
@@ -219,6 +219,8 @@ impl Desk<'_, '_> {
             draft.stop = Some(StopReason::Length);
         } else if let Some(last) = last {
             self.target.take_hidden(last);
+            let _ = self.target.noted_rows();
+            self.target.note_row(last);
             let token = cycle.draw(self.target.context().row(last).unwrap_or(&[]), &mut text);
             first_token = clock.elapsed();
             stats.record_prefill_token();
@@ -271,6 +273,7 @@ impl Desk<'_, '_> {
             first_token,
             counters,
             speculation: self.state(),
+            rows: self.target.noted_rows(),
         })
     }
 
@@ -297,8 +300,7 @@ impl Desk<'_, '_> {
         let context = self.target.context();
         let cells = (context.settings().cells - context.length()) as usize;
         let tokens = request.max_tokens.map_or(usize::MAX, |limit| (limit as usize).saturating_sub(emitted));
-        let rows = context.settings().max_outputs as usize;
-        Room { cells, tokens, guesses: LONGEST_DRAFT.min(rows.saturating_sub(1)) }
+        Room { cells, tokens, guesses: longest_draft(context) }
     }
 
     fn round(
@@ -357,6 +359,12 @@ impl Desk<'_, '_> {
             self.session.truncate(self.target.context(), shown);
         }
     }
+}
+
+/// The longest draft that the context has rows for, and whose rejected end leaves no trace in its cells.
+pub fn longest_draft(context: &Context<'_>) -> usize {
+    let widest = context.settings().max_outputs.min(LONGEST_DRAFT as u32 + 1);
+    context.straight_batch(widest) as usize - 1
 }
 
 /// The text stream that fits a request.

@@ -8,7 +8,7 @@ mod verdict;
 
 pub use chi_square::chance_of_more;
 pub use distribution::{Test, test};
-pub use texts::{Difference, Floor, explained, first_difference};
+pub use texts::{Difference, Floor, Rows, compare_rows, explained, first_difference};
 pub use verdict::{Evidence, Judgement, Verdict, judge};
 
 /// A near tie may need so many times the noise. The noise was measured with other batches than those that wrote the reply.

@@ -26,6 +26,30 @@ pub fn first_difference(plain: &Reply, other: &Reply) -> Option<Difference> {
     (!equal).then(|| Difference { at, ours: a.get(at).copied(), theirs: b.get(at).copied() })
 }
 
+/// Rows of scores behind replies, beside those behind the plain ones, bit for bit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rows {
+    /// Rows compared: as far as both replies say the same, and the one after that.
+    pub compared: usize,
+    /// Of these, how many differ.
+    pub differing: usize,
+    /// The first that does, where any does: tokens before it.
+    pub first: Option<usize>,
+}
+
+/// Compares the rows behind a reply with those behind the plain one.
+#[must_use]
+pub fn compare_rows(plain: &Reply, other: &Reply) -> Rows {
+    let same = plain.tokens.iter().zip(&other.tokens).take_while(|(a, b)| a == b).count();
+    // One more row gave what differs, or the end of the turn.
+    let pairs = || plain.rows.iter().zip(&other.rows).take(same + 1);
+    Rows {
+        compared: pairs().count(),
+        differing: pairs().filter(|(a, b)| a != b).count(),
+        first: pairs().position(|(a, b)| a != b),
+    }
+}
+
 /// The noise of this model on this machine: how much batching changes scores.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Floor {
@@ -79,6 +103,7 @@ pub(super) mod tests {
             first_token: Duration::ZERO,
             counters: Counters::default(),
             speculation: SpeculationState { activity: Activity::On, length: 1, reason: None },
+            rows: Vec::new(),
         }
     }
 
@@ -104,6 +129,18 @@ pub(super) mod tests {
         assert_eq!(difference(&[1, 9, 3], StopReason::Length), Some((1, Some(2), Some(9))));
         assert_eq!(difference(&[1, 2], StopReason::EndOfTurn), Some((2, Some(3), None)));
         assert_eq!(difference(&[1, 2, 3], StopReason::EndOfTurn), Some((3, None, None)));
+    }
+
+    #[test]
+    fn rows_are_compared_up_to_the_first_difference() {
+        let with =
+            |tokens: &[i32], rows: &[u64]| Reply { rows: rows.to_vec(), ..reply(tokens, StopReason::Length) };
+        let plain = with(&[1, 2, 3], &[10, 20, 30]);
+        let rows = |compared, differing, first| Rows { compared, differing, first };
+        assert_eq!(compare_rows(&plain, &plain), rows(3, 0, None));
+        assert_eq!(compare_rows(&plain, &with(&[1, 9, 4], &[10, 21, 31])), rows(2, 1, Some(1)));
+        assert_eq!(compare_rows(&plain, &with(&[1, 2, 3], &[11, 20, 31])), rows(3, 2, Some(0)));
+        assert_eq!(compare_rows(&plain, &with(&[], &[])), Rows::default());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The verdict: one word, one line.
 
-use super::{FALSE_ALARM, Floor, MOST_NOISE, Test};
+use super::{FALSE_ALARM, Floor, MOST_NOISE, Rows, Test};
 
 /// What the check comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +43,10 @@ pub struct Evidence {
     pub near_ties: usize,
     /// Of these, how many differ otherwise.
     pub different: usize,
+    /// Rows of scores compared bit by bit.
+    pub rows: Rows,
+    /// The rows must be the same: nothing in a decode depends on the width of the batch.
+    pub rows_promised: bool,
     /// Guesses tested while they were written.
     pub tested: u32,
     /// The noise, where it was measured.
@@ -75,6 +79,10 @@ pub fn judge(evidence: &Evidence) -> Judgement {
     let noise = evidence.floor.map_or(0.0, |floor| floor.floor);
 
     let mut faults = Vec::new();
+    if evidence.rows_promised && evidence.rows.differing > 0 {
+        let Rows { compared, differing, .. } = evidence.rows;
+        faults.push(format!("{differing} of {compared} rows of logits differ, which --kernels on rules out"));
+    }
     if evidence.different > 0 {
         faults.push(format!("{} of {} texts differ by more than noise", evidence.different, evidence.texts));
     }
@@ -159,6 +167,9 @@ mod tests {
     fn each_fault_alone_is_enough() {
         assert_eq!(verdict(|it| it.different = 1), Verdict::NotExact);
         assert_eq!(verdict(|it| it.tests[0].p = Some(1e-5)), Verdict::NotExact);
+        let differing = Rows { compared: 100, differing: 1, first: None };
+        assert_eq!(verdict(|it| it.rows = differing), Verdict::Exact);
+        assert_eq!(verdict(|it| (it.rows, it.rows_promised) = (differing, true)), Verdict::NotExact);
         assert_eq!(verdict(|it| it.tests[0].impossible = 1), Verdict::NotExact);
         for floor in [1.5, f64::INFINITY, f64::NAN] {
             let floor = Some(Floor { floor, median: 0.1, largest: 2.0, places: 3 });

@@ -24,6 +24,14 @@ impl ActivationBlockK {
     /// Of zeros.
     pub const ZERO: ActivationBlockK =
         ActivationBlockK { scale: 0.0, values: [0; SUPER_BLOCK], sums: [0; SUPER_BLOCK / SUMMED] };
+
+    /// Two neighbouring sums, those of 32 values, in the halves of each number, the first lower.
+    #[inline]
+    #[must_use]
+    pub fn pairs_of_sums(&self) -> [i32; SUPER_BLOCK / SUMMED / 2] {
+        let pairs = self.sums.as_chunks::<2>().0;
+        std::array::from_fn(|at| i32::from(pairs[at][1]) << 16 | i32::from(pairs[at][0].cast_unsigned()))
+    }
 }
 
 /// Quantizes a row; returns whether it holds something that is no number.

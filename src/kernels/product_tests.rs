@@ -62,6 +62,15 @@ struct Case {
     activations: Vec<f32>,
     choice: Vec<i32>,
     tokens: usize,
+    /// Otherwise there is one matrix for all.
+    has_choice: bool,
+}
+
+impl Case {
+    /// Results a token.
+    fn chosen(&self) -> usize {
+        if self.has_choice { CHOSEN } else { 1 }
+    }
 }
 
 fn case(tokens: usize) -> Case {
@@ -74,7 +83,7 @@ fn case(tokens: usize) -> Case {
     let activations = (0..tokens * COLUMNS).map(|at| (at * 37 % 101) as f32 - 50.0).collect();
     // The last expert never.
     let choice = (0..tokens * CHOSEN).map(|at| (at * 3 % (EXPERTS - 1)) as i32).collect();
-    Case { weights, activations, choice, tokens }
+    Case { weights, activations, choice, tokens, has_choice: true }
 }
 
 fn product(case: &Case, output: *mut f32, threads: usize) -> Product {
@@ -82,7 +91,7 @@ fn product(case: &Case, output: *mut f32, threads: usize) -> Product {
     Product {
         weights: case.weights.as_ptr().cast(),
         activations: case.activations.as_ptr().cast(),
-        choice: case.choice.as_ptr().cast(),
+        choice: if case.has_choice { case.choice.as_ptr().cast() } else { std::ptr::null() },
         output: output.cast(),
         columns: COLUMNS,
         rows: ROWS,
@@ -92,11 +101,11 @@ fn product(case: &Case, output: *mut f32, threads: usize) -> Product {
         tokens: case.tokens,
         slot_stride: COLUMNS * float,
         token_stride: COLUMNS * float,
-        chosen: CHOSEN,
+        chosen: case.chosen(),
         choice_stride: 4,
         choice_token_stride: CHOSEN * 4,
         output_slot_stride: ROWS * float,
-        output_token_stride: CHOSEN * ROWS * float,
+        output_token_stride: case.chosen() * ROWS * float,
         thread: 0,
         threads,
         work: std::ptr::null_mut(),
@@ -116,9 +125,9 @@ impl Shared {
     }
 }
 
-/// The results, and how often the counter was asked.
-fn run(case: &Case, kernel: &Kernel, threads: usize) -> (Vec<f32>, usize) {
-    let mut output = vec![f32::NAN; case.tokens * CHOSEN * ROWS];
+/// The results, how often the counter was asked, and how often the threads waited for each other.
+fn run(case: &Case, kernel: &Kernel, threads: usize) -> (Vec<f32>, usize, usize) {
+    let mut output = vec![f32::NAN; case.tokens * case.chosen() * ROWS];
     let plan = product(case, output.as_mut_ptr(), threads);
     let mut work = vec![0_u64; work_bytes(&plan, kernel).div_ceil(8)];
     let shared = Shared(Product { work: work.as_mut_ptr().cast(), work_size: work.len() * 8, ..plan });
@@ -136,27 +145,46 @@ fn run(case: &Case, kernel: &Kernel, threads: usize) -> (Vec<f32>, usize) {
             thread::yield_now();
         }
     });
-    (output, pool.taken.into_inner())
+    (output, pool.taken.into_inner(), pool.passed.into_inner())
 }
 
 fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|value| value.to_bits()).collect()
 }
 
+/// What a case gives on one thread, on several, which wait once, and which ask for work as often as is told.
+fn check(case: &Case, threads: usize, asked: impl Fn(usize) -> usize, waited: usize) {
+    let kernel = Weights::Q4_0x8.kernel(InstructionSet::Reference);
+    let (alone, ..) = run(case, &kernel, 1);
+    assert!(alone.iter().all(|value| value.is_finite()), "a result was left out");
+    let (together, taken, passed) = run(case, &kernel, threads);
+    let what = format!("{threads} threads, {} tokens", case.tokens);
+    assert_eq!(bits(&alone), bits(&together), "{what}");
+    assert_eq!((taken, passed), (asked(threads), waited), "{what}");
+}
+
 #[test]
 fn any_number_of_threads_gives_the_same_bits_and_takes_every_strip_once() {
-    let kernel = Weights::Q4_0x8.kernel(InstructionSet::Reference);
-    for tokens in [1, 2, 7, 20] {
-        let case = case(tokens);
-        let (alone, _) = run(&case, &kernel, 1);
-        assert!(alone.iter().all(|value| value.is_finite()), "a result was left out");
-        for threads in [2, 4, 8, 16] {
-            let (together, taken) = run(&case, &kernel, threads);
-            assert_eq!(bits(&alone), bits(&together), "{threads} threads, {tokens} tokens");
-            // One barrier, and no lock: each thread asks until it is told that nothing is left.
-            let active = (tokens * CHOSEN).min(EXPERTS - 1);
-            let strips = strips(threads).count() * active;
-            assert_eq!(taken, strips + threads, "{threads} threads, {tokens} tokens");
+    for threads in [2, 4, 8, 16] {
+        // One barrier, and no lock: a thread asks after each strip, the first of which is its own beforehand.
+        for tokens in [65, 80] {
+            check(&case(tokens), threads, |threads| strips(threads).count() * (EXPERTS - 1), 1);
+            let one_matrix = Case { has_choice: false, ..case(tokens) };
+            check(&one_matrix, threads, |threads| strips(threads).count(), 1);
+        }
+    }
+}
+
+#[test]
+fn threads_wait_for_nobody_in_small_products() {
+    // There are fewer groups of rows than the last of these.
+    for threads in [2, 3, 16, 24] {
+        for tokens in [0, 1, 2, 7, 20] {
+            check(&case(tokens), threads, |_| 0, 0);
+        }
+        // As many values as count as small.
+        for tokens in [0, 1, 3, 9, 64] {
+            check(&Case { has_choice: false, ..case(tokens) }, threads, |_| 0, 0);
         }
     }
 }
@@ -181,6 +209,8 @@ fn what_does_not_fit_is_declined_by_every_thread() {
         Product { columns: COLUMNS - 1, ..fitting },
         Product { rows: ROWS - 1, ..fitting },
         Product { columns: 0, ..fitting },
+        // A micro-batch of whose tokens none is asked for.
+        Product { slots: 0, chosen: 0, tokens: 1, choice: std::ptr::null(), ..fitting },
     ] {
         for thread in 0..2 {
             // SAFETY: declined before anything is touched; a barrier would hang this test.

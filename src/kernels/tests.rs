@@ -1,18 +1,18 @@
 //! Every instruction set against the reference, bit for bit.
 
-use super::q4_0::{self, GROUP, WeightBlock};
+use super::q4_0::{self, GROUP, Iq4Nl, Nibbles, Q4_0, WeightBlock};
 use super::{ActivationBlock, BLOCK, Batch, InstructionSet, Strip, WIDEST, half, quantize};
 
 /// A small generator: the same numbers everywhere.
-struct Numbers(u64);
+pub(super) struct Numbers(pub(super) u64);
 
 impl Numbers {
-    fn next(&mut self) -> u32 {
+    pub(super) fn next(&mut self) -> u32 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as u32
     }
 
-    fn real(&mut self) -> f32 {
+    pub(super) fn real(&mut self) -> f32 {
         self.next() as f32 / (1_u32 << 30) as f32 - 1.0
     }
 }
@@ -26,10 +26,10 @@ fn weights(numbers: &mut Numbers, count: usize) -> Vec<WeightBlock> {
         .collect()
 }
 
-fn row(numbers: &mut Numbers, blocks: usize) -> Vec<ActivationBlock> {
+fn row<N: Nibbles>(numbers: &mut Numbers, blocks: usize) -> Vec<ActivationBlock> {
     let values: Vec<f32> = (0..blocks * BLOCK).map(|_| numbers.real() * 3.0).collect();
     let mut row = vec![ActivationBlock::ZERO; blocks];
-    assert!(!quantize(&values, &mut row));
+    assert!(!quantize::<N>(&values, &mut row));
     row
 }
 
@@ -48,14 +48,19 @@ fn run(strip: Strip, weights: &[WeightBlock], rows: &[Vec<ActivationBlock>]) -> 
 
 #[test]
 fn every_set_gives_the_reference_s_bits() {
+    check::<Q4_0>();
+    check::<Iq4Nl>();
+}
+
+fn check<N: Nibbles>() {
     let mut numbers = Numbers(7);
     for set in InstructionSet::ALL.into_iter().filter(|set| set.is_supported()) {
         for (blocks, groups) in [(1, 1), (3, 2), (12, 3), (40, 5)] {
             let weights = weights(&mut numbers, blocks * groups);
             for count in 1..=WIDEST {
-                let rows: Vec<_> = (0..count).map(|_| row(&mut numbers, blocks)).collect();
-                let expected = run(q4_0::reference, &weights, &rows);
-                let found = run(q4_0::strip(set), &weights, &rows);
+                let rows: Vec<_> = (0..count).map(|_| row::<N>(&mut numbers, blocks)).collect();
+                let expected = run(q4_0::reference::<N>, &weights, &rows);
+                let found = run(q4_0::strip::<N>(set), &weights, &rows);
                 let bits =
                     |rows: &[Vec<f32>]| -> Vec<u32> { rows.concat().iter().map(|x| x.to_bits()).collect() };
                 assert_eq!(
@@ -71,16 +76,20 @@ fn every_set_gives_the_reference_s_bits() {
 
 #[test]
 fn the_largest_values_do_not_overflow() {
-    let weights = vec![WeightBlock { scales: [half::from_single(1.0); GROUP], nibbles: [0x88; 128] }; 2];
+    largest::<Q4_0>(0x88, -8.0);
+    largest::<Iq4Nl>(0x00, -127.0);
+    largest::<Iq4Nl>(0xff, 113.0);
+}
+
+/// With nibbles that all stand for a weight.
+fn largest<N: Nibbles>(nibbles: u8, weight: f32) {
+    let scales = [half::from_single(1.0); GROUP];
+    let weights = vec![WeightBlock { scales, nibbles: [nibbles; 128] }; 2];
     let mut rows = vec![vec![ActivationBlock::ZERO; 2]; 2];
-    quantize(&[1.0; 64], &mut rows[0]);
-    quantize(&[-1.0; 64], &mut rows[1]);
+    quantize::<N>(&[127.0; 64], &mut rows[0]);
+    quantize::<N>(&[-127.0; 64], &mut rows[1]);
     for set in InstructionSet::ALL.into_iter().filter(|set| set.is_supported()) {
-        let found = run(q4_0::strip(set), &weights, &rows);
-        assert_eq!(found, run(q4_0::reference, &weights, &rows), "{set:?}");
-        assert!(
-            (found[0][0] + 64.0 * 8.0).abs() < 0.5 && (found[1][0] - 64.0 * 8.0).abs() < 0.5,
-            "{found:?}"
-        );
+        let found = run(q4_0::strip::<N>(set), &weights, &rows);
+        assert_eq!([found[0][0], found[1][0]], [64.0, -64.0].map(|sum| sum * 127.0 * weight), "{set:?}");
     }
 }

@@ -13,6 +13,7 @@ use llama_cpp_sys_2 as sys;
 
 use super::error::LlamaError;
 use super::model::Model;
+use super::watch::Watch;
 use crate::token::TokenId;
 
 /// llama.cpp rounds a context's length up to a multiple of this (`llama-context.cpp`, `GGML_PAD(n_ctx, 256)`).
@@ -96,6 +97,8 @@ pub(super) struct Handle<'m> {
     batch: NonNull<sys::llama_batch_ext>,
     context: NonNull<sys::llama_context>,
     _model: PhantomData<&'m Model>,
+    /// Dropped after the context, which calls it.
+    _watch: Option<Watch>,
 }
 
 impl Drop for Handle<'_> {
@@ -136,6 +139,26 @@ impl<'m> Context<'m> {
     /// # Errors
     /// `Context`, mostly for lack of memory.
     pub fn new(model: &'m Model, settings: &ContextSettings) -> Result<Context<'m>, LlamaError> {
+        Context::independent(model, settings, None)
+    }
+
+    /// As `new`, and every op can be seen.
+    ///
+    /// # Errors
+    /// As `new`.
+    pub fn watched(
+        model: &'m Model,
+        settings: &ContextSettings,
+        watch: &Watch,
+    ) -> Result<Context<'m>, LlamaError> {
+        Context::independent(model, settings, Some(watch.clone()))
+    }
+
+    fn independent(
+        model: &'m Model,
+        settings: &ContextSettings,
+        watch: Option<Watch>,
+    ) -> Result<Context<'m>, LlamaError> {
         if model.is_assistant() {
             return Err(LlamaError::Context {
                 what: "target",
@@ -144,7 +167,7 @@ impl<'m> Context<'m> {
             });
         }
         // SAFETY: no other context is linked.
-        unsafe { Context::create(model, settings, "target", ptr::null_mut()) }
+        unsafe { Context::create(model, settings, "target", ptr::null_mut(), watch) }
     }
 
     /// # Safety
@@ -154,6 +177,7 @@ impl<'m> Context<'m> {
         settings: &ContextSettings,
         what: &'static str,
         other: *mut sys::llama_context,
+        watch: Option<Watch>,
     ) -> Result<Context<'m>, LlamaError> {
         let backend = model.backend();
         let _one_at_a_time = backend.creating();
@@ -176,11 +200,15 @@ impl<'m> Context<'m> {
         parameters.type_v = kv_type;
         parameters.no_perf = true;
         parameters.swa_full = false;
+        if let Some(watch) = &watch {
+            (parameters.cb_eval, parameters.cb_eval_user_data) = watch.callback();
+        }
         if !other.is_null() {
             parameters.ctx_type = sys::LLAMA_CONTEXT_TYPE_MTP;
             parameters.ctx_other = other;
         }
-        // SAFETY: the model is live for `'m`; `other` as the caller promises; creation is serialized by the lock.
+        // SAFETY: the model is live for `'m`; `other` as the caller promises; creation is serialized by the lock; the handle
+        // keeps the watch as long as the context.
         let handle = unsafe { sys::llama_init_from_model(model.handle(), parameters) };
         let Some(handle) = NonNull::new(handle) else {
             let reason = backend.log().take();
@@ -200,7 +228,7 @@ impl<'m> Context<'m> {
         let micro_batch = micro_batch.min(settings.micro_batch);
         let settings = ContextSettings { cells, micro_batch, ..settings.clone() };
         let vocabulary = model.vocab().size();
-        let handle = Rc::new(Handle { batch, context: handle, _model: PhantomData });
+        let handle = Rc::new(Handle { batch, context: handle, _model: PhantomData, _watch: watch });
         Ok(Context { handle, model, settings, vocabulary, length: 0, decoded: 0 })
     }
 
@@ -381,6 +409,18 @@ impl<'m> Context<'m> {
             (status == shim::SLIPSTREAM_OK)
                 .then(|| std::slice::from_raw_parts(row, self.model.hidden_width()))
         }
+    }
+
+    /// How many tokens, `most` at most, a batch may have so that removing its last ones leaves the cache's cells as if they
+    /// had never been: fewer than `most` only where the ring of a sliding window's cells ends. (llama.cpp goes on at the
+    /// lowest cell that was freed, which then is the ring's first. Attention adds in the order of cells.)
+    #[must_use]
+    pub fn straight_batch(&self, most: u32) -> u32 {
+        let mut count = 0;
+        let most = most.min(self.settings.cells - self.length).max(1);
+        // SAFETY: live context, out-parameter written; only looks for cells.
+        unsafe { shim::slipstream_straight_batch(self.handle(), most, &raw mut count) };
+        count.max(1)
     }
 
     /// Removes the last tokens of the latest batch, so that `length` remain. Always safe: the sliding window

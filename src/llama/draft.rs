@@ -47,7 +47,7 @@ impl<'m> DraftContext<'m> {
         let saved = if length > 0 { target.save_all() } else { None };
         // SAFETY: the target's handle is counted by the new `DraftContext`, so it lives as long; both types hold an
         // `Rc`, so neither leaves this thread.
-        let created = unsafe { Context::create(model, &settings, "drafter", target.handle()) };
+        let created = unsafe { Context::create(model, &settings, "drafter", target.handle(), None) };
         if length > 0 && !saved.is_some_and(|data| target.load_all(&data)) {
             target.clear();
         }

@@ -25,6 +25,7 @@ mod model;
 mod quantize;
 mod quantize_file;
 mod vocab;
+mod watch;
 
 pub use backend::{Backend, Device, LastWords, build_info, set_last_words};
 pub use chat::{Rendered, Templates};
@@ -36,3 +37,4 @@ pub use model::{Model, ModelSettings};
 pub use quantize::{LARGEST_WEIGHT, QuantizeError, quantize_into, quantize_rows};
 pub use quantize_file::{FileRequest, quantize_file};
 pub use vocab::Vocab;
+pub use watch::{Seen, Watch};

@@ -1,15 +1,30 @@
 //! Drives a real engine over the pocket pair, as the faces do: orders in, events out.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use slipstream::engine::{DrafterPlan, Engine, EngineSettings};
 use slipstream::event::{Channel, Command, Event, Failure, Prefill, Ready, Reply, SpeculationState};
 use slipstream::llama::KvType;
+use slipstream::llama::kernels::switch;
 use slipstream::request::{DraftLength, Message, Prompt, Request, Role, SamplingSettings, Speculation};
 
-/// Engines run one at a time: two would fight for the cores, and the tests would take longer, not shorter.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+/// Engines run one at a time: two would fight for the cores, and the tests would take longer, not shorter. Our kernels are
+/// the process's: whoever turns them on is alone as well, and leaves them off.
+pub struct Alone {
+    _lock: MutexGuard<'static, ()>,
+}
+
+pub fn alone() -> Alone {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    Alone { _lock: ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner) }
+}
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        switch(None);
+    }
+}
 
 pub fn target_file() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/pocket/pocket-target-Q8_0.gguf")
@@ -40,6 +55,7 @@ pub fn settings(drafter: DrafterPlan, length: u32) -> EngineSettings {
         speculation: fixed(length),
         costs: None,
         forced_acceptance: None,
+        fingerprints: false,
         log: None,
     }
 }
@@ -107,7 +123,7 @@ impl Heard {
 pub struct Driver {
     pub engine: Engine,
     pub ready: Ready,
-    _alone: MutexGuard<'static, ()>,
+    _alone: Alone,
 }
 
 impl Driver {
@@ -116,7 +132,7 @@ impl Driver {
     }
 
     pub fn try_start(settings: EngineSettings) -> Result<Driver, Failure> {
-        let alone = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let alone = alone();
         let engine = Engine::start(settings);
         loop {
             match engine.next().expect("the engine says whether it is ready") {

@@ -45,12 +45,40 @@ fn the_built_in_pair_is_exact_and_the_object_says_how_that_was_found() {
     assert!(found["distribution"]["smallest_p"].as_f64() > Some(0.001));
 }
 
+/// With our kernels nothing is left to noise: not a bit of a row of scores differs, past the step at 256 tokens as well.
+#[test]
+fn with_our_kernels_logits_are_identical() {
+    let mut arguments = with(&["--json", "--kernels", "on", "--fixed", "3,auto", "--ignore-eos"]);
+    (arguments[4], arguments[10]) = ("320", "0");
+    let found = json(&arguments);
+    assert_eq!(found["verdict"], "exact", "{found}");
+    let rows = &found["identical_logits"];
+    // Greedy and one seed, each with 3 guesses and auto.
+    assert_eq!(
+        (&rows["promised"], &rows["rows"], &rows["differing"]),
+        (&true.into(), &1280.into(), &0.into())
+    );
+    assert!(rows["rounds"].as_u64().is_some_and(|rounds| rounds > 0 && rounds < 1280), "{rows}");
+    assert_eq!(found["noise"]["largest"], 0.0);
+    assert!(found["replies"][0]["first_row_differing"].is_null());
+}
+
 #[test]
 fn people_get_a_list_and_one_line_of_verdict() {
-    let (code, out, err) = run(&with(&["--fixed", "2", "--greedy"]));
-    assert_eq!((code, err.as_str()), (0, ""));
-    let last = out.lines().last().expect("a verdict");
-    assert!(last.starts_with("exact: 1 of 1 texts equal; no distribution checked; noise floor 0.0"), "{out}");
+    // Only with our kernels, which run unless told otherwise, is every row of scores promised.
+    for (kernels, promised) in [(&[][..], true), (&["--kernels", "on"], true), (&["--kernels", "off"], false)]
+    {
+        let (code, out, err) = run(&with(&[&["--fixed", "2", "--greedy"], kernels].concat()));
+        assert_eq!((code, err.as_str()), (0, ""));
+        let last = out.lines().last().expect("a verdict");
+        let rows = out.lines().rev().nth(1).expect("a line about rows");
+        assert!(rows.starts_with("identical logits: "), "{out}");
+        assert_eq!(rows.ends_with("; with our kernels all must be"), promised, "{kernels:?}: {out}");
+        assert!(
+            last.starts_with("exact: 1 of 1 texts equal; no distribution checked; noise floor 0.0"),
+            "{out}"
+        );
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod config;
 mod distribution;
 mod drive;
 mod exact;
+mod exact_decode;
 mod fakes;
 mod features;
 mod gguf_builder;

@@ -151,7 +151,10 @@ fn escape_stops_a_reply_and_the_chat_goes_on() {
     run.wait_for("speculation");
     run.keys("What is a mountain?\r");
     run.wait_for("Esc stop");
-    run.wait("text of the model", |screen| screen.contents().contains("t/s  acc"));
+    // The rate comes with the first text. What follows it depends on the machine: a busy one parks the drafter.
+    run.wait("text of the model", |screen| {
+        screen.contents().lines().any(|line| line.starts_with('●') && line.contains(" t/s"))
+    });
     run.keys("\x1b");
     run.wait_for("stopped · ");
     run.keys("/new\r");

@@ -199,6 +199,7 @@ fn whole(text: &str, reasoning: &str, stop_reason: StopReason) -> Reply {
         first_token: Duration::from_millis(420),
         counters: counters(),
         speculation: SpeculationState { activity: Activity::On, length: 3, reason: None },
+        rows: Vec::new(),
     }
 }
 

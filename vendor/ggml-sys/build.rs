@@ -5,8 +5,10 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+const SOURCES: [&str; 4] = ["shim.cpp", "hook.cpp", "exact.cpp", "attention.cpp"];
+
 fn main() {
-    for file in ["build.rs", "shim.h", "shim.cpp", "hook.h", "hook.cpp"] {
+    for file in ["build.rs", "shim.h", "hook.h", "exact.h"].into_iter().chain(SOURCES) {
         println!("cargo:rerun-if-changed={file}");
     }
     let source = llama_source();
@@ -14,7 +16,7 @@ fn main() {
     println!("cargo:rustc-env=SLIPSTREAM_LLAMA_SOURCE_VERSION={}", crate_version(&source));
 
     let mut shim = cc::Build::new();
-    shim.cpp(true).std("c++17").file("shim.cpp").file("hook.cpp").include(".").warnings(false);
+    shim.cpp(true).std("c++17").files(SOURCES).include(".").warnings(false);
     // MSVC unwinds C++ exceptions only where it is told to.
     shim.flag_if_supported("/EHsc");
     for folder in ["src", "include", "ggml/include", "ggml/src", "ggml/src/ggml-cpu", "common", "vendor"] {

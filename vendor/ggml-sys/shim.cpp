@@ -4,7 +4,9 @@
 #include "shim.h"
 
 #include "chat.h"
+#include "llama-batch.h"
 #include "llama-ext.h"
+#include "llama-kv-cache-iswa.h"
 #include "llama.h"
 #include "log.h"
 
@@ -116,6 +118,32 @@ slipstream_status slipstream_other_context(llama_context * context, llama_contex
     }
     return guarded(nullptr, [&] {
         *other = llama_get_ctx_other(context);
+        return SLIPSTREAM_OK;
+    });
+}
+
+slipstream_status slipstream_straight_batch(llama_context * context, uint32_t most, uint32_t * count) {
+    *count = most;
+    return guarded(nullptr, [&] {
+        auto * cache = dynamic_cast<llama_kv_cache_iswa *>(llama_get_memory(context));
+        if (!cache) {
+            return SLIPSTREAM_OK;
+        }
+        llama_seq_id sequence = 0;
+        llama_ubatch batch    = {};
+        batch.n_tokens        = 1;
+        batch.n_seqs_unq      = 1;
+        batch.seq_id_unq      = &sequence;
+        const auto first = cache->get_swa()->find_slot(batch, false);
+        batch.n_tokens   = most;
+        const auto all   = cache->get_swa()->find_slot(batch, false);
+        *count           = 1;
+        if (!first.empty() && !all.empty()) {
+            const auto & cells = all.idxs[0];
+            while (*count < most && cells[*count] == first.idxs[0][0] + *count) {
+                (*count)++;
+            }
+        }
         return SLIPSTREAM_OK;
     });
 }

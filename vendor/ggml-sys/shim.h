@@ -49,6 +49,11 @@ slipstream_status slipstream_set_head_offset(struct llama_context * context, int
 /* The context whose cache this one shares, NULL where none. */
 slipstream_status slipstream_other_context(struct llama_context * context, struct llama_context ** other);
 
+/* How many tokens, `most` at most, a next batch may have so that it lies in the cache as the tokens would one by one, even
+ * if its last ones are removed again. Fewer only where the cells of a sliding window's ring end: behind a removed end that
+ * began anew, llama.cpp would begin anew as well. At least 1. */
+slipstream_status slipstream_straight_batch(struct llama_context * context, uint32_t most, uint32_t * count);
+
 typedef struct slipstream_memory {
     uint64_t model_bytes;
     uint64_t cache_bytes;

@@ -1,6 +1,6 @@
 //! What the exactness check has found so far, and what that is as evidence.
 
-use crate::exact::{Difference, Evidence, Floor, NOISE_FACTOR, explained, test};
+use crate::exact::{Difference, Evidence, Floor, NOISE_FACTOR, Rows, explained, test};
 use crate::experiment::{Gap, Noise, Place, Tally};
 
 /// A reply with the drafter, beside the plain one.
@@ -13,11 +13,15 @@ pub struct Compared {
     pub setting: String,
     /// Tokens of the reply.
     pub tokens: usize,
+    /// Rounds.
+    pub rounds: u32,
     /// Guesses tested.
     pub tested: u32,
     /// Guesses accepted.
     pub accepted: u32,
-    /// As much of the prompt was in the cache as for the plain reply. (A long reply moves a sliding window past it.)
+    /// Its rows of scores beside the plain ones.
+    pub rows: Rows,
+    /// As much of the prompt was in the cache as for the plain reply.
     pub read_alike: bool,
     /// Where it first differs, if it does, and how near the two tokens are, once that is measured.
     pub difference: Option<(Difference, Option<Gap>)>,
@@ -44,6 +48,8 @@ pub struct Found {
     pub drawn: Vec<Drawn>,
     /// Why the drafter failed, where it did.
     pub drafter_failed: Option<String>,
+    /// Nothing in a decode depends on the width of the batch: no row may differ, and there are no near ties.
+    pub rows_promised: bool,
     /// Ended by Ctrl+C.
     pub incomplete: bool,
 }
@@ -66,7 +72,8 @@ impl Found {
     #[must_use]
     pub fn is_near_tie(&self, compared: &Compared, gap: &Gap) -> bool {
         let floor = self.floor().map_or(0.0, |floor| floor.floor);
-        explained(gap, if compared.read_alike { floor } else { floor.max(self.prompt_noise()) })
+        !self.rows_promised
+            && explained(gap, if compared.read_alike { floor } else { floor.max(self.prompt_noise()) })
     }
 
     /// Of the first differences that were measured: how many are near ties, and how many are not.
@@ -78,6 +85,17 @@ impl Found {
         });
         let near_ties = gaps.clone().filter(|is_near_tie| *is_near_tie).count();
         (near_ties, gaps.count() - near_ties)
+    }
+
+    /// Rows of scores, over all replies whose prompt was read alike.
+    #[must_use]
+    pub fn rows(&self) -> Rows {
+        let alike = self.compared.iter().filter(|compared| compared.read_alike);
+        alike.fold(Rows::default(), |all, compared| Rows {
+            compared: all.compared + compared.rows.compared,
+            differing: all.differing + compared.rows.differing,
+            first: None,
+        })
     }
 
     /// All of it, as it is judged.
@@ -96,6 +114,8 @@ impl Found {
             texts: self.compared.len(),
             near_ties,
             different: differing - near_ties,
+            rows: self.rows(),
+            rows_promised: self.rows_promised,
             tested: self.compared.iter().map(|compared| compared.tested).sum(),
             floor,
             tests: tests.map(|cells| test(cells, NOISE_FACTOR * noise)).collect(),

@@ -1,8 +1,9 @@
 //! `slipstream bench --exact`: on a person's own pair, do replies with the drafter say what plain replies say, and is what
 //! is drawn distributed as the target has it? docs/EXACTNESS.md tells what is promised and what the numbers mean.
 //!
-//! 1. Replies: every kind of text, greedy and with seeds, plainly and then with each draft length. The prompt is read once
-//!    before them, so that all find it in the cache: how a prompt was read changes scores as well.
+//! 1. Replies: every kind of text, greedy and with seeds, plainly and then with each draft length. The prompt is read before
+//!    each, so that all find it in the cache: how a prompt was read changes scores as well. Texts are compared, and the rows
+//!    of scores behind them.
 //! 2. Noise: what batches do to the scores along each kind's greedy reply.
 //! 3. First differences are measured: how much noise would turn one token into the other.
 //! 4. Distribution: the next tokens are drawn again and again at a few places.
@@ -22,10 +23,10 @@ use super::conversation::Conversation;
 use super::machine::Machine;
 use super::settings::{Settings, resolve};
 use super::{print, run};
-use crate::engine::DrafterPlan;
+use crate::engine::{DrafterPlan, EngineSettings};
 use crate::error::{Kind, Problem};
 use crate::event::{Activity, Reply, StopReason};
-use crate::exact::{Difference, first_difference, judge};
+use crate::exact::{Difference, compare_rows, first_difference, judge};
 use crate::experiment::{Experiment, Finding, Gap, Passage, Place};
 use crate::request::{DraftLength, Request, SamplingSettings, Speculation};
 use crate::token::TokenId;
@@ -74,7 +75,7 @@ pub fn run(args: &BenchArgs, machine: &Machine) -> Result<u8, Problem> {
             "give one with -d FILE, or use --drafter-kind lookup",
         ));
     }
-    let conversation = Conversation::start(settings.engine.clone())?;
+    let conversation = Conversation::start(EngineSettings { fingerprints: true, ..settings.engine.clone() })?;
     if conversation.ready().draft_kind == "none" {
         let reason = conversation.ready().speculation.reason.clone().unwrap_or_default();
         let message =
@@ -85,8 +86,8 @@ pub fn run(args: &BenchArgs, machine: &Machine) -> Result<u8, Problem> {
     let style = ProgressStyle::with_template("checking {msg} {wide_bar} {percent}% · {eta} left")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
     let bar = ProgressBar::new(steps as u64).with_style(style);
-    let mut check =
-        Check { args, plan: &plan, settings: &settings, conversation, bar, found: Found::default() };
+    let found = Found { rows_promised: rows_are_promised(&settings.engine), ..Found::default() };
+    let mut check = Check { args, plan: &plan, settings: &settings, conversation, bar, found };
     let outcome = check.everything();
     check.bar.finish_and_clear();
     check.found.incomplete = check.conversation.interrupted();
@@ -106,6 +107,13 @@ pub fn run(args: &BenchArgs, machine: &Machine) -> Result<u8, Problem> {
         () if judgement.verdict.is_kept() => 0,
         () => Kind::Fault.code(),
     })
+}
+
+/// Whether a decode gives each token the same bits in any batch: all of it must run through our kernels, and what has none
+/// through `vendor/ggml-sys/exact.cpp`, which was tried on x86 alone.
+fn rows_are_promised(engine: &EngineSettings) -> bool {
+    let no_gpu = !cfg!(any(feature = "cuda", feature = "metal", feature = "vulkan", feature = "rocm"));
+    cfg!(target_arch = "x86_64") && engine.kernels && (no_gpu || engine.gpu_layers == Some(0))
 }
 
 /// The check while it is made.
@@ -154,6 +162,9 @@ impl Check<'_> {
         sampling: &SamplingSettings,
         length: DraftLength,
     ) -> Result<Option<Reply>, Problem> {
+        // A long reply moves a sliding window past the prompt, which must then be read again: never by the reply itself.
+        let first_token = Request { max_tokens: Some(1), ..self.request(index, sampling) };
+        let _ = self.conversation.ask(first_token)?;
         self.conversation.speculate(Speculation { length, p_min: self.args.shared.draft.p_min });
         let reply = self.conversation.ask(self.request(index, sampling))?;
         self.bar.inc(1);
@@ -166,8 +177,6 @@ impl Check<'_> {
         let plan = self.plan;
         let kind = plan.prompts[index].kind.clone();
         self.bar.set_message(kind.clone());
-        let first_token = Request { max_tokens: Some(1), ..self.request(index, &plan.samplings[0]) };
-        let _ = self.conversation.ask(first_token)?;
         let mut first = None;
         let mut differences = Vec::new();
         for sampling in &plan.samplings {
@@ -188,6 +197,8 @@ impl Check<'_> {
                     sampling: sampling_name(sampling),
                     setting: setting.clone(),
                     tokens: reply.tokens.len(),
+                    rounds: reply.counters.rounds,
+                    rows: compare_rows(&plain, &reply),
                     tested: reply.counters.tested,
                     accepted: reply.counters.accepted,
                     read_alike: reply.prompt_decoded == plain.prompt_decoded,

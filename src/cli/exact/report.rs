@@ -47,8 +47,26 @@ pub fn list(check: &Check<'_>, judgement: &Judgement) -> String {
             let _ = writeln!(text, "{}, token {place}: {}{note}", drawn.kind, test_line(&test));
         }
     }
+    let _ = writeln!(text, "{}", rows_line(check));
     let _ = writeln!(text, "{}", verdict_line(check, judgement));
     text
+}
+
+/// Whether the rows of scores are those of plain replies, bit for bit.
+fn rows_line(check: &Check<'_>) -> String {
+    let rows = check.found.rows();
+    let head = format!("identical logits: {} of {} rows", rows.compared - rows.differing, rows.compared);
+    let head = format!("{head} in {} rounds", rounds(check));
+    match (check.found.rows_promised, rows.differing) {
+        (true, _) => format!("{head}; with our kernels all must be"),
+        (false, 0) => head,
+        (false, _) => format!("{head}; the others differ by the noise of batches (not so with --kernels on)"),
+    }
+}
+
+/// Rounds of all replies with the drafter.
+fn rounds(check: &Check<'_>) -> u32 {
+    check.found.compared.iter().map(|compared| compared.rounds).sum()
 }
 
 fn verdict_line(check: &Check<'_>, judgement: &Judgement) -> String {
@@ -166,6 +184,12 @@ pub fn object(check: &Check<'_>, judgement: &Judgement) -> Value {
             "near_ties": evidence.near_ties,
             "different": evidence.different,
         },
+        "identical_logits": {
+            "promised": evidence.rows_promised,
+            "rounds": rounds(check),
+            "rows": evidence.rows.compared,
+            "differing": evidence.rows.differing,
+        },
         "draft_n": evidence.tested,
         "draft_n_accepted": found.compared.iter().map(|compared| compared.accepted).sum::<u32>(),
         "noise": found.floor().map(|floor| json!({
@@ -191,6 +215,9 @@ fn reply(check: &Check<'_>, compared: &Compared) -> Value {
         "draft_n": compared.tested,
         "draft_n_accepted": compared.accepted,
         "equal": compared.difference.is_none(),
+        "rows": compared.rows.compared,
+        "rows_differing": compared.rows.differing,
+        "first_row_differing": compared.rows.first,
         "difference": compared.difference.as_ref().map(|(difference, gap)| json!({
             "at": difference.at,
             "plain": difference.ours.map(|token| token.0),

@@ -1,30 +1,34 @@
-//! Q4_0 with 256-bit vectors, one group of eight rows at a time: with AVX2's byte products or AVX-VNNI's dot product.
+//! Q4_0 and IQ4_NL with 256-bit vectors, one group of eight rows at a time: with AVX2's byte products or AVX-VNNI's dot product.
 
 use std::arch::x86_64::{
-    __m256i, _MM_HINT_T0, _mm_loadu_si128, _mm_prefetch, _mm256_add_epi16, _mm256_add_epi32,
-    _mm256_and_si256, _mm256_castps_si256, _mm256_castsi256_ps, _mm256_cvtepi32_ps, _mm256_cvtph_ps,
-    _mm256_dpbusd_avx_epi32, _mm256_fmadd_ps, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16,
-    _mm256_mul_ps, _mm256_permutevar8x32_ps, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32,
-    _mm256_set1_ps, _mm256_setr_epi32, _mm256_setzero_ps, _mm256_shuffle_ps, _mm256_srli_epi16,
+    __m256i, _MM_HINT_T0, _mm_loadu_si128, _mm_prefetch, _mm256_abs_epi8, _mm256_add_epi16, _mm256_add_epi32,
+    _mm256_and_si256, _mm256_broadcastsi128_si256, _mm256_castps_si256, _mm256_castsi256_ps,
+    _mm256_cvtepi32_ps, _mm256_cvtph_ps, _mm256_dpbusd_avx_epi32, _mm256_fmadd_ps, _mm256_loadu_si256,
+    _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_mul_ps, _mm256_permutevar8x32_ps, _mm256_set1_epi8,
+    _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi32, _mm256_setzero_ps,
+    _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_shuffle_ps, _mm256_sign_epi8, _mm256_srli_epi16,
     _mm256_storeu_ps, _mm256_xor_si256,
 };
 
+use std::marker::PhantomData;
+
 use super::super::activation::ActivationBlock;
 use super::super::kernel::{Batch, Rows};
-use super::WeightBlock;
+use super::super::plain::IQ4_NL_RAISED;
+use super::{Nibbles, WeightBlock};
 
 /// Blocks that the prefetch runs ahead.
 const AHEAD: usize = 16;
 
 /// With AVX2, FMA and F16C.
-pub struct Avx2;
+pub struct Avx2<N>(PhantomData<N>);
 /// With AVX-VNNI beside those.
-pub struct AvxVnni;
+pub struct AvxVnni<N>(PhantomData<N>);
 
 /// The two kernels differ in one function and the instructions it may use.
 macro_rules! kernel {
     ($set:ident, $features:literal, $dot:ident) => {
-        impl Rows for $set {
+        impl<N: Nibbles> Rows for $set<N> {
             /// # Safety
             /// See [`Rows::rows`]; the processor has the instructions.
             #[target_feature(enable = $features)]
@@ -45,12 +49,12 @@ macro_rules! kernel {
                             let block = &*weights.cast::<WeightBlock>().add(group * blocks + index);
                             (block, _mm_loadu_si128(block.scales.as_ptr().cast()))
                         };
-                        let parts = unpack(block);
+                        let parts = unpack::<N>(block);
                         let scales = _mm256_permutevar8x32_ps(_mm256_cvtph_ps(scales), order);
                         for (row, sum) in sums.iter_mut().enumerate() {
                             // SAFETY: every row of activations has so many blocks, by the caller's promise.
                             let activation = unsafe { &*activations[row].add(index) };
-                            let whole = $dot(parts, activation);
+                            let whole = $dot::<N>(parts, activation);
                             let scale = _mm256_mul_ps(scales, _mm256_set1_ps(activation.scale));
                             *sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(whole), scale, *sum);
                         }
@@ -71,13 +75,15 @@ macro_rules! kernel {
 kernel!(Avx2, "avx2,fma,f16c", byte_products);
 kernel!(AvxVnni, "avx2,fma,f16c,avxvnni", dot_products);
 
-/// Columns 0-3, 4-7, … 28-31 of eight rows, as 0..15, and asks for the block some way ahead.
+/// Columns 0-3, 4-7, … 28-31 of eight rows, `OFFSET` more, and asks for the block some way ahead.
 #[target_feature(enable = "avx2,fma,f16c")]
 #[inline]
-fn unpack(block: &WeightBlock) -> [__m256i; 8] {
+fn unpack<N: Nibbles>(block: &WeightBlock) -> [__m256i; 8] {
     let low = _mm256_set1_epi8(15);
-    // Undoes the sign that llama.cpp's repacking gives the nibbles: 0..15 stand for -8..7 again.
-    let flip = _mm256_set1_epi8(0x88_u8 as i8);
+    // Undoes the sign that llama.cpp's repacking gives the nibbles of Q4_0: 0..15 stand for -8..7 again.
+    let flip = _mm256_set1_epi8(if N::IS_CHOSEN { 0 } else { 0x88_u8.cast_signed() });
+    // SAFETY: 16 bytes.
+    let table = _mm256_broadcastsi128_si256(unsafe { _mm_loadu_si128(IQ4_NL_RAISED.as_ptr().cast()) });
     let ahead = std::ptr::from_ref(block).wrapping_add(AHEAD).cast::<i8>();
     let at = block.nibbles.as_ptr().cast::<__m256i>();
     // SAFETY: a block has 128 bytes of nibbles; a prefetch may point anywhere.
@@ -95,15 +101,27 @@ fn unpack(block: &WeightBlock) -> [__m256i; 8] {
     ];
     std::array::from_fn(|part| {
         let bytes = packed[part % 4];
-        _mm256_and_si256(if part < 4 { bytes } else { _mm256_srli_epi16::<4>(bytes) }, low)
+        let nibbles = _mm256_and_si256(if part < 4 { bytes } else { _mm256_srli_epi16::<4>(bytes) }, low);
+        if N::IS_CHOSEN { _mm256_shuffle_epi8(table, nibbles) } else { nibbles }
     })
 }
 
-/// Sixteen byte products a row sum within 16 bits (16 · 15 · 127 < 32,768).
+/// Sixteen byte products a row of Q4_0 sum within 16 bits (16 · 15 · 127 < 32,768). Of IQ4_NL two do (2 · 127 · 127), and only
+/// magnitudes with activations of their sign: the correction is not needed.
 #[target_feature(enable = "avx2,fma,f16c")]
 #[inline]
-fn byte_products(parts: [__m256i; 8], activation: &ActivationBlock) -> __m256i {
+fn byte_products<N: Nibbles>(parts: [__m256i; 8], activation: &ActivationBlock) -> __m256i {
     let values = activation.fours();
+    if N::IS_CHOSEN {
+        let mut sum = _mm256_setzero_si256();
+        for (part, values) in parts.into_iter().zip(values) {
+            let weights = _mm256_xor_si256(part, _mm256_set1_epi8(-128));
+            let turned = _mm256_sign_epi8(_mm256_set1_epi32(values), weights);
+            let products = _mm256_maddubs_epi16(_mm256_abs_epi8(weights), turned);
+            sum = _mm256_add_epi32(sum, _mm256_madd_epi16(products, _mm256_set1_epi16(1)));
+        }
+        return sum;
+    }
     let product = |part: usize| _mm256_maddubs_epi16(parts[part], _mm256_set1_epi32(values[part]));
     let pair = |part: usize| _mm256_add_epi16(product(part), product(part + 1));
     let sum = _mm256_add_epi16(_mm256_add_epi16(pair(0), pair(2)), _mm256_add_epi16(pair(4), pair(6)));
@@ -113,7 +131,7 @@ fn byte_products(parts: [__m256i; 8], activation: &ActivationBlock) -> __m256i {
 
 #[target_feature(enable = "avx2,fma,f16c,avxvnni")]
 #[inline]
-fn dot_products(parts: [__m256i; 8], activation: &ActivationBlock) -> __m256i {
+fn dot_products<N: Nibbles>(parts: [__m256i; 8], activation: &ActivationBlock) -> __m256i {
     let mut whole = _mm256_set1_epi32(activation.correction);
     for (part, values) in parts.into_iter().zip(activation.fours()) {
         whole = _mm256_dpbusd_avx_epi32(whole, part, _mm256_set1_epi32(values));

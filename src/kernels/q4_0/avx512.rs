@@ -1,24 +1,28 @@
-//! Q4_0 with AVX-512 VNNI: sixteen rows of weights, two groups, at a time.
+//! Q4_0 and IQ4_NL with AVX-512 VNNI: sixteen rows of weights, two groups, at a time.
 
 use std::arch::x86_64::{
     __m512i, _MM_HINT_T0, _mm_loadu_si128, _mm_prefetch, _mm256_castpd_ps, _mm256_castps_pd, _mm256_cvtph_ps,
-    _mm256_storeu_ps, _mm512_castpd_ps, _mm512_castps_pd, _mm512_castps256_ps512, _mm512_cvtepi32_ps,
-    _mm512_dpbusd_epi32, _mm512_extractf64x4_pd, _mm512_fmadd_ps, _mm512_insertf64x4, _mm512_loadu_si512,
-    _mm512_mul_ps, _mm512_permutex2var_epi32, _mm512_set1_epi8, _mm512_set1_epi32, _mm512_set1_ps,
-    _mm512_setr_epi32, _mm512_setzero_ps, _mm512_srli_epi16, _mm512_storeu_ps, _mm512_ternarylogic_epi32,
+    _mm256_storeu_ps, _mm512_broadcast_i32x4, _mm512_castpd_ps, _mm512_castps_pd, _mm512_castps256_ps512,
+    _mm512_cvtepi32_ps, _mm512_dpbusd_epi32, _mm512_extractf64x4_pd, _mm512_fmadd_ps, _mm512_insertf64x4,
+    _mm512_loadu_si512, _mm512_mul_ps, _mm512_permutex2var_epi32, _mm512_set1_epi8, _mm512_set1_epi32,
+    _mm512_set1_ps, _mm512_setr_epi32, _mm512_setzero_ps, _mm512_shuffle_epi8, _mm512_srli_epi16,
+    _mm512_storeu_ps, _mm512_ternarylogic_epi32,
 };
+
+use std::marker::PhantomData;
 
 use super::super::activation::ActivationBlock;
 use super::super::kernel::{Batch, Rows};
-use super::WeightBlock;
+use super::super::plain::IQ4_NL_RAISED;
+use super::{Nibbles, WeightBlock};
 
 /// Blocks that the prefetch runs ahead, in each of the two groups.
 const AHEAD: usize = 24;
 
 /// With AVX-512 F, BW, VL and VNNI, FMA and F16C.
-pub struct Avx512Vnni;
+pub struct Avx512Vnni<N>(PhantomData<N>);
 
-impl Rows for Avx512Vnni {
+impl<N: Nibbles> Rows for Avx512Vnni<N> {
     /// # Safety
     /// See [`Rows::rows`]; the processor has the instructions.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,fma,f16c")]
@@ -34,7 +38,7 @@ impl Rows for Avx512Vnni {
             for index in 0..blocks {
                 // SAFETY: both groups have so many blocks, by the caller's promise.
                 let (upper, lower) = unsafe { (&*first.add(index), &*second.add(index)) };
-                let parts = unpack(upper, lower);
+                let parts = unpack::<N>(upper, lower);
                 // SAFETY: a block has eight scales of two bytes.
                 let scales = unsafe {
                     let low = _mm256_cvtph_ps(_mm_loadu_si128(upper.scales.as_ptr().cast()));
@@ -69,14 +73,14 @@ impl Rows for Avx512Vnni {
     }
 }
 
-/// Columns 0-3, 4-7, … 28-31 of sixteen rows, as 0..15, and asks for the blocks some way ahead.
+/// Columns 0-3, 4-7, … 28-31 of sixteen rows, `OFFSET` more, and asks for the blocks some way ahead.
 ///
 /// A register of the block holds eight columns of each row, side by side; picking every second number apart leaves four
 /// columns of each of twice as many rows, so that a row's products end in one lane and a row of activations needs no more
 /// than one broadcast of four values.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,fma,f16c")]
 #[inline]
-fn unpack(upper: &WeightBlock, lower: &WeightBlock) -> [__m512i; 8] {
+fn unpack<N: Nibbles>(upper: &WeightBlock, lower: &WeightBlock) -> [__m512i; 8] {
     let evens = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
     let odds = _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
     let load = |block: &WeightBlock| {
@@ -97,9 +101,15 @@ fn unpack(upper: &WeightBlock, lower: &WeightBlock) -> [__m512i; 8] {
         _mm512_permutex2var_epi32(upper[1], evens, lower[1]),
         _mm512_permutex2var_epi32(upper[1], odds, lower[1]),
     ];
-    // (a AND b) XOR c: keeps four bits and undoes the sign that llama.cpp's repacking gave them: 0..15 stand for -8..7 again.
-    let nibbles =
-        |bytes: __m512i| _mm512_ternarylogic_epi32::<0x6a>(bytes, _mm512_set1_epi8(15), _mm512_set1_epi8(8));
+    // (a AND b) XOR c: keeps four bits and undoes the sign that llama.cpp's repacking gave those of Q4_0: 0..15 stand for -8..7
+    // again.
+    let flip = _mm512_set1_epi8(if N::IS_CHOSEN { 0 } else { 8 });
+    // SAFETY: 16 bytes.
+    let table = _mm512_broadcast_i32x4(unsafe { _mm_loadu_si128(IQ4_NL_RAISED.as_ptr().cast()) });
+    let nibbles = |bytes: __m512i| {
+        let nibbles = _mm512_ternarylogic_epi32::<0x6a>(bytes, _mm512_set1_epi8(15), flip);
+        if N::IS_CHOSEN { _mm512_shuffle_epi8(table, nibbles) } else { nibbles }
+    };
     let high = |bytes: __m512i| nibbles(_mm512_srli_epi16::<4>(bytes));
     [
         nibbles(packed[0]),
