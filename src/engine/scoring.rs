@@ -34,11 +34,8 @@ pub fn score(
 ) -> Result<(), LlamaError> {
     let backend = Backend::start(None)?;
     let path: &Path = &settings.model;
-    let model_settings = ModelSettings {
-        gpu_layers: settings.gpu_layers,
-        mmap: settings.mmap,
-        ..ModelSettings::default()
-    };
+    let model_settings =
+        ModelSettings { gpu_layers: settings.gpu_layers, mmap: settings.mmap, ..ModelSettings::default() };
     let is_cancelled = || cancel.load(Ordering::Relaxed);
     let model = Model::load(backend, path, &model_settings, &mut |_| !is_cancelled())?;
     let templates = Templates::of(&model, settings.template.as_deref())?;
