@@ -1,6 +1,6 @@
 """Compares slipstream's files with those of llama.cpp's two programs, whole file by whole file.
 
-    scripts/quantize/reference.py FOLDER [OUT.md]
+    scripts/quantize/reference.py FOLDER [OUT.md [CHECKPOINT...]]
 
 For each checkpoint in FOLDER: convert_hf_to_gguf.py makes a GGUF of 16 bits, llama-quantize makes every file type of it, with
 an importance matrix (in both of its formats) and without; `slipstream quantize` makes the same of the checkpoint itself. Paths
@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy
 
-CONVERTER, QUANTIZE, SLIPSTREAM = (os.environ[key] for key in ("CONVERTER", "LLAMA_QUANTIZE", "SLIPSTREAM"))
+CONVERTER, QUANTIZE, SLIPSTREAM = (os.path.realpath(os.environ[key]) for key in ("CONVERTER", "LLAMA_QUANTIZE", "SLIPSTREAM"))
 # The reader that knows this llama.cpp's types.
 sys.path.insert(0, str(Path(CONVERTER).parent / "gguf-py"))
 import gguf  # noqa: E402
@@ -173,6 +173,7 @@ def main():
     root = Path(sys.argv[1]).resolve()
     work = root / ".work"
     work.mkdir(exist_ok=True)
+    out = Path(sys.argv[2]).resolve() if len(sys.argv) > 2 else None
     types, table = file_types(), Table()
     chosen = sys.argv[3:] or sorted(path.name for path in root.iterdir() if (path / "config.json").is_file())
     os.chdir(work)
@@ -180,8 +181,8 @@ def main():
         compare(table, root / name, types, work)
         print(f"{name}: {table.equal[name]} equal, {table.refused[name]} refused by both", flush=True)
     print(table.text(types))
-    if len(sys.argv) > 2:
-        Path(sys.argv[2]).write_text(table.text(types), encoding="utf-8")
+    if out:
+        out.write_text(table.text(types), encoding="utf-8")
     sys.exit(bool(table.wrong))
 
 
