@@ -1,11 +1,11 @@
 """Compares slipstream's files with those of llama.cpp's two programs, whole file by whole file.
 
-    scripts/quantize/reference.py FOLDER [OUT.md]
+    scripts/quantize/reference.py FOLDER [OUT.md [CHECKPOINT...]]
 
 For each checkpoint in FOLDER: convert_hf_to_gguf.py makes a GGUF of 16 bits, llama-quantize makes every file type of it, with
 an importance matrix (in both of its formats) and without; `slipstream quantize` makes the same of the checkpoint itself. Paths
-come from the environment: CONVERTER (convert_hf_to_gguf.py), LLAMA_QUANTIZE, SLIPSTREAM. Needs gguf and numpy, and what the
-converter needs.
+come from the environment: CONVERTER (convert_hf_to_gguf.py), LLAMA_QUANTIZE, SLIPSTREAM. Needs numpy, and what the converter
+needs.
 
 Checkpoints named after one of ARCHITECTURES go through all types; the others, which differ in their small files, through a
 few. Ends with 1 where a file differs, and says in which entries and tensors.
@@ -19,10 +19,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import gguf
 import numpy
 
-CONVERTER, QUANTIZE, SLIPSTREAM = (os.environ[key] for key in ("CONVERTER", "LLAMA_QUANTIZE", "SLIPSTREAM"))
+CONVERTER, QUANTIZE, SLIPSTREAM = (os.path.realpath(os.environ[key]) for key in ("CONVERTER", "LLAMA_QUANTIZE", "SLIPSTREAM"))
+# The reader that knows this llama.cpp's types.
+sys.path.insert(0, str(Path(CONVERTER).parent / "gguf-py"))
+import gguf  # noqa: E402
 ARCHITECTURES = ["mixture", "edge", "dense", "dense_f32", "dense_f16", "unified", "assistant", "unified_assistant"]
 FEW = ["Q8_0", "Q4_K_M", "IQ4_XS"]
 # What the converter makes alone: no second program.
@@ -50,12 +52,12 @@ def file_types():
 
 
 def write_imatrix(source, folder):
-    """The same numbers in both formats: of every matrix but one, and one expert that was never reached."""
+    """The same numbers in both formats, one expert never reached; the older format lacks a matrix."""
     numbers = numpy.random.default_rng(5)
     entries = []
     for tensor in gguf.GGUFReader(source).tensors:
         shape = [int(size) for size in tensor.shape]
-        if tensor.tensor_type == gguf.GGMLQuantizationType.F32 or "token_embd" in tensor.name or tensor.name.startswith("blk.2.ffn_up."):
+        if tensor.tensor_type == gguf.GGMLQuantizationType.F32 or "token_embd" in tensor.name:
             continue
         experts = shape[2] if len(shape) > 2 else 1
         counts = numpy.full((experts, 1), 16, numpy.float32)
@@ -75,6 +77,7 @@ def write_imatrix(source, folder):
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
+    entries = [entry for entry in entries if not entry[0].startswith("blk.2.ffn_up.")]
     with open(folder / "imatrix.dat", "wb") as file:
         file.write(struct.pack("<i", len(entries)))
         for name, sums, _ in entries:
@@ -126,7 +129,7 @@ class Table:
             if found is None:
                 self.equal[name] += 1
                 self.bytes[name] += file.stat().st_size
-                self.tensors[name] += len(gguf.GGUFReader(file).tensors)
+                self.tensors[name] += struct.unpack("<Q", file.read_bytes()[8:16])[0]
             else:
                 self.wrong.append(f"{name} {what}: {'; '.join(found[:5])}")
         for path in (file, reference):
@@ -149,7 +152,7 @@ def compare(table, checkpoint, types, folder):
     outtype = "f16" if name.endswith("f16") else "bf16"
     source, file, reference = (folder / each for each in ("source.gguf", "ours.gguf", "reference.gguf"))
     convert = lambda kind, to: run([sys.executable, CONVERTER, checkpoint, "--outtype", kind, "--outfile", to])
-    quantize = lambda kind, *more: run([SLIPSTREAM, "quantize", checkpoint, file, "--type", kind, *more])
+    quantize = lambda kind, *more: run([SLIPSTREAM, "quantize", checkpoint, file, "--force", "--type", kind, *more])
     for kind in CONVERTED:
         table.add(name, kind, convert(kind.lower(), reference), quantize(kind), reference, file)
     made = convert(outtype, source)
@@ -170,6 +173,7 @@ def main():
     root = Path(sys.argv[1]).resolve()
     work = root / ".work"
     work.mkdir(exist_ok=True)
+    out = Path(sys.argv[2]).resolve() if len(sys.argv) > 2 else None
     types, table = file_types(), Table()
     chosen = sys.argv[3:] or sorted(path.name for path in root.iterdir() if (path / "config.json").is_file())
     os.chdir(work)
@@ -177,8 +181,8 @@ def main():
         compare(table, root / name, types, work)
         print(f"{name}: {table.equal[name]} equal, {table.refused[name]} refused by both", flush=True)
     print(table.text(types))
-    if len(sys.argv) > 2:
-        Path(sys.argv[2]).write_text(table.text(types), encoding="utf-8")
+    if out:
+        out.write_text(table.text(types), encoding="utf-8")
     sys.exit(bool(table.wrong))
 
 

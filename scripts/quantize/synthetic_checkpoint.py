@@ -3,7 +3,7 @@
     scripts/quantize/synthetic_checkpoint.py LLAMA_CPP FOLDER [--shape e4b|26b] [--gb 6.2]
 
 LLAMA_CPP is a source tree of llama.cpp, for its vocabulary. FOLDER gets config.json, a tokenizer of the real size and BF16
-safetensors files of at least so many GB (10^9 bytes) together, written as they are made: memory stays at some hundred MB.
+safetensors files of at least so many GB (10^9 bytes) together, written as they are made (reading the vocabulary takes 3 GB).
 Every weight is one of 16 million random ones: speed does not depend on more. About as long as the disk takes; remove the
 folder when done.
 """
