@@ -8,6 +8,7 @@
 //! Who may import whom is written in docs/ARCHITECTURE.md and enforced by tests/it/layering.rs.
 
 pub mod bench;
+pub mod checkpoint;
 pub mod cli;
 pub mod engine;
 pub mod error;
@@ -18,6 +19,7 @@ pub mod gguf;
 pub mod kernels;
 pub mod llama;
 pub mod models;
+pub mod quantize;
 pub mod request;
 pub mod sampling;
 pub mod sessions;

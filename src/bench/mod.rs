@@ -4,10 +4,12 @@
 //! prompt shortly after the others, and each is divided by the plain run of that repeat. What is reported is the
 //! median of these ratios, with the smallest and the largest.
 
+mod divergence;
 mod order;
 mod summary;
 mod table;
 
+pub use divergence::{Divergence, log_probabilities};
 pub use order::{Turn, turns};
 pub use summary::{Overall, Row, Spread, overall, rows};
 pub use table::{csv, markdown, text};

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::config::Origins;
+use super::quantize::QuantizeArgs;
 use super::settings::{draft_length, gpu_layers};
 
 /// Gemma 4 with its MTP drafter on your own machine: the same text, faster, and the gain measured.
@@ -57,6 +58,8 @@ pub enum Command {
     Bench(BenchArgs),
     /// Find the best settings for a pair on this machine, and store them for the next starts.
     Tune(TuneArgs),
+    /// Make a quantized GGUF file of a checkpoint folder or of a GGUF file, in one pass.
+    Quantize(QuantizeArgs),
     /// Show what is in a GGUF file: metadata and tensors.
     Inspect(InspectArgs),
     /// List the models on this machine, and which drafter belongs to which.

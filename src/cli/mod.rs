@@ -10,6 +10,7 @@ mod doctor;
 mod exact;
 mod host;
 pub mod inspect;
+mod interrupt;
 mod kinds;
 mod last;
 mod list;
@@ -18,6 +19,7 @@ mod pairs;
 mod pocket;
 mod preferences;
 mod printer;
+mod quantize;
 mod report;
 mod run;
 mod sessions;
@@ -45,6 +47,7 @@ pub fn main(started: Instant) -> u8 {
         Some(Command::Run(run)) => run.json || run.jsonl,
         Some(Command::Bench(bench)) => bench.json,
         Some(Command::Tune(tune)) => tune.json,
+        Some(Command::Quantize(quantize)) => quantize.json,
         Some(Command::Inspect(inspect)) => inspect.json,
         Some(Command::List(output) | Command::Doctor(output)) => output.json,
         Some(Command::Sessions { what }) => what.json(),
@@ -68,6 +71,7 @@ pub fn main(started: Instant) -> u8 {
         Some(Command::Bench(bench)) if bench.exact => exact::run(&bench, &machine),
         Some(Command::Bench(bench)) => bench::run(&bench, &machine),
         Some(Command::Tune(tune)) => tune::run(&tune, &machine),
+        Some(Command::Quantize(quantize)) => quantize::run(&quantize, &machine),
         Some(Command::Inspect(inspect)) => inspect::run(&inspect),
         Some(Command::List(output)) => list::run(&output, &machine),
         Some(Command::Sessions { what }) => sessions::run(&what),
@@ -124,7 +128,10 @@ fn usage(error: &clap::Error) -> u8 {
     }
     if std::env::args_os().any(|argument| argument == "--json" || argument == "--jsonl") {
         let text = error.render().to_string();
-        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        // What is missing stands below the first line.
+        let lines = text.lines().map(str::trim).take_while(|line| !line.is_empty());
+        let message = lines.collect::<Vec<_>>().join(" ");
+        let message = message.trim_start_matches("error: ");
         printer::problem(&Problem::new(Kind::Usage, message, "see `slipstream --help`"), true);
     } else {
         let _ = error.print();

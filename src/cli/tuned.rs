@@ -24,8 +24,7 @@ fn folder() -> Option<PathBuf> {
 /// The file of a key: its name is a hash of it, so that looking one up reads one file.
 fn file(key: &Key) -> Option<PathBuf> {
     let words = [&key.target, &key.drafter, &key.device, &key.build].map(String::as_str).join("\n");
-    let name: String =
-        Sha256::digest(words.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let name = hex::encode(&Sha256::digest(words.as_bytes())[..8]);
     Some(folder()?.join(format!("{name}.json")))
 }
 

@@ -30,6 +30,11 @@ pub struct Machines<'m> {
     pub memory_bytes: u64,
 }
 
+/// How a file is loaded.
+pub fn model_settings(settings: &EngineSettings) -> ModelSettings {
+    ModelSettings { gpu_layers: settings.gpu_layers, mmap: settings.mmap, ..ModelSettings::default() }
+}
+
 /// Loads one file, telling how far it is.
 pub fn load_model(
     backend: &'static Backend,
@@ -38,9 +43,8 @@ pub fn load_model(
     events: &Sender<Event>,
     cancel: &Canceller,
 ) -> Result<Model, LlamaError> {
-    let model_settings = ModelSettings { gpu_layers: settings.gpu_layers, mmap: settings.mmap };
     let mut told = -1.0_f32;
-    Model::load(backend, path, &model_settings, &mut |fraction| {
+    Model::load(backend, path, &model_settings(settings), &mut |fraction| {
         // A hundred events a file are enough for any bar.
         if fraction - told >= 0.01 {
             told = fraction;

@@ -9,6 +9,7 @@ mod forced;
 mod laboratory;
 mod loading;
 mod reply;
+mod scoring;
 mod session;
 mod spans;
 mod text;
@@ -21,6 +22,7 @@ use std::thread::JoinHandle;
 pub use cancel::Canceller;
 pub use clock::Clock;
 pub use reply::LONGEST_DRAFT;
+pub use scoring::{Scored, score};
 pub use text::{Reasoning, TextStream};
 
 use crate::event::{Command, Event};

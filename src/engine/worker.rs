@@ -14,7 +14,7 @@ use super::session::Session;
 use super::{DrafterPlan, EngineSettings};
 use crate::event::{Command, Event, Failure, KernelState, Ready, TooLong};
 use crate::experiment::Experiment;
-use crate::kernels::{InstructionSet, Weights};
+use crate::kernels::InstructionSet;
 use crate::llama::{Backend, LlamaError, Model, Rendered, Templates, agreeing_kernels, kernels};
 use crate::request::Prompt;
 use crate::spec::AutoLength;
@@ -37,13 +37,18 @@ fn switch_kernels_on() -> KernelState {
     let none = |reason: &str| KernelState { instructions: None, reason: Some(reason.to_owned()) };
     let Some(set) = InstructionSet::fastest().filter(|set| kernels::switch(Some(*set))) else {
         return none(
-            "llama.cpp's own kernels run: ours need an x86-64 processor with AVX2, and a build whose CPU code is part of \
-             the program",
+            "llama.cpp's own kernels run: ours need an x86-64 processor with AVX2 or an ARM one with dot products, and a \
+             build whose CPU code is part of the program",
         );
     };
+    let known = kernels::known(set);
+    if known.is_empty() {
+        kernels::switch(None);
+        return none("llama.cpp's own kernels run: it lays out no weights as ours need them in this build");
+    }
     let agreeing = agreeing_kernels(set);
     let odd: Vec<String> =
-        Weights::ALL.iter().filter(|kind| !agreeing.contains(kind)).map(|kind| format!("{kind:?}")).collect();
+        known.iter().filter(|kind| !agreeing.contains(kind)).map(|kind| format!("{kind:?}")).collect();
     if agreeing.is_empty() {
         kernels::switch(None);
         return none(
@@ -309,7 +314,10 @@ fn failure(error: &LlamaError, fatal: bool) -> Failure {
             (3, Some("use --raw to continue the text without the model's chat template"))
         }
         LlamaError::Tokenize { .. } => (2, Some("shorten the prompt")),
-        LlamaError::Backend(_) | LlamaError::Decode { .. } | LlamaError::Limit { .. } => (1, None),
+        LlamaError::Backend(_)
+        | LlamaError::Decode { .. }
+        | LlamaError::Limit { .. }
+        | LlamaError::Quantize { .. } => (1, None),
     };
     let too_long = match error {
         LlamaError::Limit { what: "tokens of the prompt", got, limit } => {

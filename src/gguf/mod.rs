@@ -1,4 +1,4 @@
-//! Reads the header of a GGUF file: metadata and tensor descriptions, never the weights.
+//! GGUF files: reads their headers (metadata and tensor descriptions, never the weights), and writes whole ones.
 //!
 //! A model file is somebody else's data, so everything in it is checked before it is believed: a count is
 //! compared with the bytes that are really left before anything is allocated for it, sums are checked, names
@@ -18,6 +18,7 @@
 //! | `reader.rs` | the parser and the [`Header`] it makes |
 //! | `layout.rs` | shapes, sizes and offsets of tensors |
 //! | `error.rs` | what can be wrong |
+//! | `writer.rs` | [`Layout`], what a new file will be, and the [`Writer`] that fills it |
 //! | `printable.rs` | strings from a file made safe for a terminal |
 
 mod error;
@@ -27,6 +28,7 @@ mod reader;
 mod source;
 mod types;
 mod value;
+mod writer;
 
 pub use error::{GgufError, Part};
 pub use layout::Tensor;
@@ -34,6 +36,7 @@ pub use printable::{Printable, needs_escape, printable};
 pub use reader::{Header, KeyValue, ReadOptions, Split};
 pub use types::{GgmlType, ValueType, file_type_name};
 pub use value::{Array, Items, Value};
+pub use writer::{Layout, LayoutError, NewTensor, Writer};
 
 /// The first four bytes of every GGUF file.
 pub const MAGIC: [u8; 4] = *b"GGUF";

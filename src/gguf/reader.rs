@@ -198,7 +198,7 @@ impl<R: Read> Parser<R> {
             key_values.push(self.key_value()?);
         }
         let by_key = sorted_by_key(&key_values)?;
-        let alignment = alignment(&key_values)?;
+        let alignment = alignment(key_values.iter().map(|entry| (entry.key.as_str(), &entry.value)))?;
 
         let mut tensors = Vec::new();
         for _ in 0..tensor_count {
@@ -371,13 +371,16 @@ fn sorted_by_key(key_values: &[KeyValue]) -> Result<Vec<u32>, GgufError> {
     }
 }
 
-fn alignment(key_values: &[KeyValue]) -> Result<u64, GgufError> {
-    let Some(entry) = key_values.iter().find(|entry| entry.key == "general.alignment") else {
+/// The alignment that entries ask for.
+pub(super) fn alignment<'a>(
+    entries: impl IntoIterator<Item = (&'a str, &'a Value)>,
+) -> Result<u64, GgufError> {
+    let Some((key, value)) = entries.into_iter().find(|(key, _)| *key == "general.alignment") else {
         return Ok(DEFAULT_ALIGNMENT);
     };
     // llama.cpp accepts no other width here.
-    let Value::U32(found) = entry.value else {
-        let (key, found) = (entry.key.clone(), entry.value.value_type());
+    let Value::U32(found) = *value else {
+        let (key, found) = (key.to_owned(), value.value_type());
         return Err(GgufError::WrongValueType { key, found, expected: ValueType::U32 });
     };
     let found = u64::from(found);
@@ -387,7 +390,8 @@ fn alignment(key_values: &[KeyValue]) -> Result<u64, GgufError> {
     Ok(found)
 }
 
-fn check_names(tensors: &[Tensor]) -> Result<(), GgufError> {
+/// Checks that no two tensors have one name.
+pub(super) fn check_names(tensors: &[Tensor]) -> Result<(), GgufError> {
     let mut names: Vec<&str> = tensors.iter().map(|tensor| tensor.name.as_str()).collect();
     names.sort_unstable();
     match names.windows(2).find(|pair| pair[0] == pair[1]) {

@@ -174,12 +174,54 @@ impl GgmlType {
     pub const F16: GgmlType = GgmlType(1);
     /// 4 bits, one scale for 32 weights: the fastest on a CPU.
     pub const Q4_0: GgmlType = GgmlType(2);
+    /// 4 bits, a scale and an offset for 32 weights.
+    pub const Q4_1: GgmlType = GgmlType(3);
+    /// 5 bits, one scale for 32 weights.
+    pub const Q5_0: GgmlType = GgmlType(6);
+    /// 5 bits, a scale and an offset for 32 weights.
+    pub const Q5_1: GgmlType = GgmlType(7);
     /// 8 bits, one scale for 32 weights.
     pub const Q8_0: GgmlType = GgmlType(8);
+    /// 2 bits, blocks of 256.
+    pub const Q2_K: GgmlType = GgmlType(10);
+    /// 3 bits, blocks of 256.
+    pub const Q3_K: GgmlType = GgmlType(11);
+    /// 4 bits, blocks of 256.
+    pub const Q4_K: GgmlType = GgmlType(12);
+    /// 5 bits, blocks of 256.
+    pub const Q5_K: GgmlType = GgmlType(13);
     /// 6 bits, blocks of 256.
     pub const Q6_K: GgmlType = GgmlType(14);
+    /// A codebook, 2.06 bits.
+    pub const IQ2_XXS: GgmlType = GgmlType(16);
+    /// A codebook, 2.31 bits.
+    pub const IQ2_XS: GgmlType = GgmlType(17);
+    /// A codebook, 3.06 bits.
+    pub const IQ3_XXS: GgmlType = GgmlType(18);
+    /// A codebook, 1.56 bits.
+    pub const IQ1_S: GgmlType = GgmlType(19);
+    /// 4 bits on an uneven scale, one scale for 32 weights.
+    pub const IQ4_NL: GgmlType = GgmlType(20);
+    /// A codebook, 3.44 bits.
+    pub const IQ3_S: GgmlType = GgmlType(21);
+    /// A codebook, 2.56 bits.
+    pub const IQ2_S: GgmlType = GgmlType(22);
+    /// 4 bits on an uneven scale, blocks of 256.
+    pub const IQ4_XS: GgmlType = GgmlType(23);
+    /// A codebook, 1.75 bits.
+    pub const IQ1_M: GgmlType = GgmlType(29);
     /// The upper half of a 32-bit floating point number.
     pub const BF16: GgmlType = GgmlType(30);
+    /// Three values, 1.69 bits.
+    pub const TQ1_0: GgmlType = GgmlType(34);
+    /// Three values, 2.06 bits.
+    pub const TQ2_0: GgmlType = GgmlType(35);
+    /// 4-bit floating point, a power of two for 32 weights.
+    pub const MXFP4: GgmlType = GgmlType(39);
+    /// 1 bit, one scale for 128 weights.
+    pub const Q1_0: GgmlType = GgmlType(41);
+    /// 2 bits, one scale for 64 weights.
+    pub const Q2_0: GgmlType = GgmlType(42);
 
     /// The type with this number in a file; `None` where this build's llama.cpp has none.
     #[must_use]
@@ -225,6 +267,24 @@ impl GgmlType {
     #[must_use]
     pub fn block_bytes(self) -> u64 {
         self.entry().3
+    }
+
+    /// Bytes of so many weights in whole blocks.
+    #[must_use]
+    pub fn bytes_of(self, weights: u64) -> u64 {
+        weights / self.block_size() * self.block_bytes()
+    }
+
+    /// Whether weights share a scale, in ggml's words: a quantized type.
+    #[must_use]
+    pub fn is_quantized(self) -> bool {
+        self.block_size() > 1
+    }
+
+    /// The type with this name, in whatever letters (`q4_k` is Q4_K).
+    #[must_use]
+    pub fn named(name: &str) -> Option<GgmlType> {
+        GgmlType::all().find(|each| each.name().eq_ignore_ascii_case(name))
     }
 
     /// Bits a weight takes.

@@ -148,6 +148,54 @@ pub struct Array {
 }
 
 impl Array {
+    /// An array of texts.
+    #[must_use]
+    pub fn of_texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> Array {
+        let (mut bytes, mut length, mut hash) = (Vec::new(), 0, ContentHash::default());
+        for text in texts {
+            let count = (text.len() as u64).to_le_bytes();
+            bytes.extend(count);
+            bytes.extend(text.as_bytes());
+            // In the reader's pieces, so that what was written and what is read have one hash.
+            hash.add(&count);
+            hash.add(text.as_bytes());
+            length += 1;
+        }
+        Array { element: ValueType::String, length, hash: hash.finish(), bytes: Some(bytes) }
+    }
+
+    /// An array of unsigned numbers of 32 bits.
+    #[must_use]
+    pub fn of_u32s(values: &[u32]) -> Array {
+        Array::of_fixed(ValueType::U32, values.iter().flat_map(|value| value.to_le_bytes()).collect())
+    }
+
+    /// An array of signed numbers of 32 bits.
+    #[must_use]
+    pub fn of_i32s(values: &[i32]) -> Array {
+        Array::of_fixed(ValueType::I32, values.iter().flat_map(|value| value.to_le_bytes()).collect())
+    }
+
+    /// An array of floating point numbers of 32 bits.
+    #[must_use]
+    pub fn of_f32s(values: &[f32]) -> Array {
+        Array::of_fixed(ValueType::F32, values.iter().flat_map(|value| value.to_le_bytes()).collect())
+    }
+
+    /// An array of truth values.
+    #[must_use]
+    pub fn of_bools(values: &[bool]) -> Array {
+        Array::of_fixed(ValueType::Bool, values.iter().map(|&value| u8::from(value)).collect())
+    }
+
+    /// Elements of fixed size, encoded.
+    fn of_fixed(element: ValueType, bytes: Vec<u8>) -> Array {
+        let mut hash = ContentHash::default();
+        hash.add(&bytes);
+        let length = bytes.len() as u64 / element.least_size();
+        Array { element, length, hash: hash.finish(), bytes: Some(bytes) }
+    }
+
     /// The elements; `None` where there were more than the reader was asked to keep.
     #[must_use]
     pub fn items(&self) -> Option<Items<'_>> {

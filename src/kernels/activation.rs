@@ -117,10 +117,8 @@ pub fn quantize<R: Raised>(row: &[f32], blocks: &mut [ActivationBlock]) -> bool 
 #[must_use]
 pub fn quantizer<R: Raised>(set: InstructionSet) -> Quantize {
     match set {
-        InstructionSet::Reference => quantize_at::<R>,
         #[cfg(target_arch = "x86_64")]
         InstructionSet::Avx2 | InstructionSet::AvxVnni | InstructionSet::Avx512Vnni => avx2::quantize_at::<R>,
-        #[cfg(not(target_arch = "x86_64"))]
         _ => quantize_at::<R>,
     }
 }

@@ -1,6 +1,6 @@
 //! Which kernels this processor can run.
 
-/// The instructions a kernel is written in; slowest first.
+/// The instructions a kernel is written in; of one kind of processor slowest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum InstructionSet {
@@ -12,11 +12,14 @@ pub enum InstructionSet {
     AvxVnni,
     /// AVX-512 F, BW, VL and VNNI.
     Avx512Vnni,
+    /// NEON with the dot-product extension of ARMv8.2: Apple's M processors, and ARM laptops since about 2018.
+    Neon,
 }
 
 impl InstructionSet {
-    /// All, slowest first.
-    pub const ALL: [InstructionSet; 4] = [Self::Reference, Self::Avx2, Self::AvxVnni, Self::Avx512Vnni];
+    /// All; of one kind of processor slowest first.
+    pub const ALL: [InstructionSet; 5] =
+        [Self::Reference, Self::Avx2, Self::AvxVnni, Self::Avx512Vnni, Self::Neon];
 
     /// The fastest of this processor; none where only the reference would run, which is slower than llama.cpp.
     #[must_use]
@@ -42,9 +45,19 @@ impl InstructionSet {
                         && is_x86_feature_detected!("avx512vl")
                         && is_x86_feature_detected!("avx512vnni")
                 }
+                Self::Neon => false,
             }
         }
-        #[cfg(not(target_arch = "x86_64"))]
+        #[cfg(target_arch = "aarch64")]
+        {
+            use std::arch::is_aarch64_feature_detected;
+            match self {
+                Self::Reference => true,
+                Self::Neon => is_aarch64_feature_detected!("neon") && is_aarch64_feature_detected!("dotprod"),
+                Self::Avx2 | Self::AvxVnni | Self::Avx512Vnni => false,
+            }
+        }
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
         {
             self == Self::Reference
         }
@@ -58,6 +71,7 @@ impl InstructionSet {
             Self::Avx2 => "AVX2",
             Self::AvxVnni => "AVX-VNNI",
             Self::Avx512Vnni => "AVX-512 VNNI",
+            Self::Neon => "NEON with dot products",
         }
     }
 

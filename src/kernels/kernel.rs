@@ -2,7 +2,7 @@
 
 use super::activation_k::{self, ActivationBlockK, SUPER_BLOCK};
 use super::instructions::InstructionSet;
-use super::{plain, q4_0, q4_kx8, q6_k, q45_k};
+use super::{plain, q4_0, q4_0x4, q4_kx8, q6_k, q45_k};
 
 /// Most rows of activations that a kernel multiplies with one unpacking of the weights.
 pub const WIDEST: usize = 8;
@@ -96,6 +96,22 @@ pub unsafe fn strip<R: Rows>(weights: *const u8, blocks: usize, groups: usize, b
     }
 }
 
+/// How llama.cpp lays out rows of weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interleaving {
+    /// Rows in a group; 1 where rows lie one after the other.
+    pub rows: u32,
+    /// Columns of a row that stay side by side in a block of a group; 0 where rows lie one after the other.
+    pub columns: u32,
+}
+
+impl Interleaving {
+    /// Row after row.
+    pub const PLAIN: Interleaving = Interleaving { rows: 1, columns: 0 };
+    /// Eight rows by eight columns: on x86.
+    pub const EIGHT: Interleaving = Interleaving { rows: 8, columns: 8 };
+}
+
 /// The types of weights that have kernels, as they lie in llama.cpp's buffers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weights {
@@ -123,11 +139,15 @@ pub enum Weights {
     Q5K,
     /// Q6_K, plain rows (`block_q6_K`).
     Q6K,
+    /// Q4_0, four rows interleaved by four columns (`block_q4_0x4`): on ARM with dot products.
+    Q4_0x4x4,
+    /// Q4_0, four rows interleaved by eight columns: on ARM with products of matrices (i8mm) as well.
+    Q4_0x4x8,
 }
 
 impl Weights {
     /// All.
-    pub const ALL: [Weights; 12] = [
+    pub const ALL: [Weights; 14] = [
         Self::Q4_0x8,
         Self::Iq4Nlx8,
         Self::Q4_0,
@@ -140,34 +160,51 @@ impl Weights {
         Self::Q4K,
         Self::Q5K,
         Self::Q6K,
+        Self::Q4_0x4x4,
+        Self::Q4_0x4x8,
     ];
 
-    /// From ggml's number of the type, and whether llama.cpp interleaved eight rows of it.
+    /// From ggml's number of the type, and how llama.cpp interleaved its rows.
     #[must_use]
-    pub fn of(ggml_type: u32, interleaved: bool) -> Option<Weights> {
-        Self::ALL.into_iter().find(|weights| weights.in_ggml() == (ggml_type, interleaved))
+    pub fn of(ggml_type: u32, interleaving: Interleaving) -> Option<Weights> {
+        Self::ALL.into_iter().find(|weights| weights.in_ggml() == (ggml_type, interleaving))
     }
 
-    /// ggml's number of the type, and whether eight rows are interleaved.
+    /// ggml's number of the type, and how its rows are interleaved.
     #[must_use]
-    pub fn in_ggml(self) -> (u32, bool) {
+    pub fn in_ggml(self) -> (u32, Interleaving) {
         match self {
-            Self::Q4_0x8 => (2, true),
-            Self::Iq4Nlx8 => (20, true),
-            Self::Q4_0 => (2, false),
-            Self::Q4_1 => (3, false),
-            Self::Q5_0 => (6, false),
-            Self::Q5_1 => (7, false),
-            Self::Q8_0 => (8, false),
-            Self::Iq4Nl => (20, false),
-            Self::Q4Kx8 => (12, true),
-            Self::Q4K => (12, false),
-            Self::Q5K => (13, false),
-            Self::Q6K => (14, false),
+            Self::Q4_0x8 => (2, Interleaving::EIGHT),
+            Self::Iq4Nlx8 => (20, Interleaving::EIGHT),
+            Self::Q4_0 => (2, Interleaving::PLAIN),
+            Self::Q4_1 => (3, Interleaving::PLAIN),
+            Self::Q5_0 => (6, Interleaving::PLAIN),
+            Self::Q5_1 => (7, Interleaving::PLAIN),
+            Self::Q8_0 => (8, Interleaving::PLAIN),
+            Self::Iq4Nl => (20, Interleaving::PLAIN),
+            Self::Q4Kx8 => (12, Interleaving::EIGHT),
+            Self::Q4K => (12, Interleaving::PLAIN),
+            Self::Q5K => (13, Interleaving::PLAIN),
+            Self::Q6K => (14, Interleaving::PLAIN),
+            Self::Q4_0x4x4 => (2, Interleaving { rows: 4, columns: 4 }),
+            Self::Q4_0x4x8 => (2, Interleaving { rows: 4, columns: 8 }),
         }
     }
 
-    /// The kernel on a set of instructions that [is supported](InstructionSet::is_supported).
+    /// Whether a set of instructions has a kernel for it. The plain code counts those of this kind of processor: it gives the
+    /// bits of llama.cpp there.
+    #[must_use]
+    pub fn has_kernel(self, set: InstructionSet) -> bool {
+        let is_of_arm = matches!(self, Self::Q4_0x4x4 | Self::Q4_0x4x8);
+        match set {
+            InstructionSet::Reference => is_of_arm == cfg!(target_arch = "aarch64"),
+            InstructionSet::Neon => is_of_arm,
+            InstructionSet::Avx2 | InstructionSet::AvxVnni | InstructionSet::Avx512Vnni => !is_of_arm,
+        }
+    }
+
+    /// The kernel on a set of instructions that [is supported](InstructionSet::is_supported) and [has
+    /// one](Weights::has_kernel).
     #[must_use]
     pub fn kernel(self, set: InstructionSet) -> Kernel {
         match self {
@@ -185,6 +222,8 @@ impl Weights {
             Self::Q4K => super_blocks::<q45_k::Q4K>(1, q45_k::strip::<0>(set), q45_k::reference::<0>),
             Self::Q5K => super_blocks::<q45_k::Q5K>(1, q45_k::strip::<32>(set), q45_k::reference::<32>),
             Self::Q6K => super_blocks::<q6_k::WeightBlock>(1, q6_k::strip(set), q6_k::reference),
+            Self::Q4_0x4x4 => q4_0x4::kernel::<4>(set),
+            Self::Q4_0x4x8 => q4_0x4::kernel::<8>(set),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! One product over all threads: quantize, sort the rows by expert, take strips from one common counter.
+//! One product over all threads: quantize, sort the rows by expert, take strips from one common counter. A small one without
+//! any of that: each thread quantizes everything for itself and multiplies its own part.
 
 use std::ops::Range;
 use std::slice;
@@ -8,6 +9,14 @@ use super::kernel::{Batch, Kernel, WIDEST};
 /// Most rows of weights in a strip: with 4,000 columns of four bits 140 KiB, which stay in the second cache for a second
 /// pass.
 const LONGEST_STRIP: usize = 64;
+
+/// Most values of activations that every thread quantizes for itself rather than wait for the others: some 0.5 µs of work,
+/// where a barrier costs as much and more.
+const SMALL_ACTIVATIONS: usize = 4096;
+
+/// Most bytes of weights a thread (some 20 µs of work) that are shared out evenly beforehand: a common counter costs more
+/// there than an uneven end.
+const SMALL_WEIGHTS: usize = 256 << 10;
 
 /// Bytes that rows of activations are aligned to: what a processor fetches at once.
 const LINE: usize = 64;
@@ -69,9 +78,13 @@ pub struct Product {
     pub work_size: usize,
 }
 
-/// Where things lie in the work memory: quantized rows, each with a mark for each of its parts behind it, then the lists.
+/// Where things lie in the work memory: quantized rows, each with a mark for each of its parts behind it, then the lists. A
+/// small product has rows for each thread, and no lists.
 struct Layout {
+    is_small: bool,
     row: usize,
+    /// Parts into which a row of activations is cut, so that every thread has something to quantize.
+    parts: usize,
     /// Offset of the marks in a row.
     marks: usize,
     /// Offsets into `entries`, one more than experts.
@@ -86,18 +99,30 @@ struct Layout {
 impl Layout {
     fn of(product: &Product, kernel: &Kernel) -> Layout {
         let marks = product.columns / kernel.columns * kernel.activation_bytes;
-        let row = (marks + parts(product)).next_multiple_of(LINE);
-        let starts = row * product.slots * product.tokens;
+        // None where ggml plans a batch that wants no scores.
+        let rows = product.slots * product.tokens;
+        // An expert that several rows chose is read again for each.
+        let matrices = if product.choice.is_null() { 1 } else { product.chosen * product.tokens };
+        let is_small = rows * product.columns <= SMALL_ACTIVATIONS
+            && matrices * product.rows * row_bytes(product, kernel) <= SMALL_WEIGHTS * product.threads;
+        if is_small {
+            let row = (marks + 1).next_multiple_of(LINE);
+            let end = row * rows * product.threads;
+            return Layout { is_small, row, parts: 1, marks, starts: end, active: end, entries: end, end };
+        }
+        let parts = product.threads.div_ceil(rows.max(1));
+        let row = (marks + parts).next_multiple_of(LINE);
+        let starts = row * rows;
         let active = starts + 4 * (product.experts + 1);
         let entries = active + 4 * (product.experts + 1);
-        Layout { row, marks, starts, active, entries, end: entries + 8 * product.chosen * product.tokens }
+        let end = entries + 8 * product.chosen * product.tokens;
+        Layout { is_small, row, parts, marks, starts, active, entries, end }
     }
 }
 
-/// Parts into which a row of activations is cut, so that every thread has something to quantize. A product may be without rows:
-/// ggml plans those of a batch that wants no scores.
-fn parts(product: &Product) -> usize {
-    product.threads.div_ceil((product.slots * product.tokens).max(1))
+/// Bytes of a row of weights, of the mean in a group.
+fn row_bytes(product: &Product, kernel: &Kernel) -> usize {
+    product.columns / kernel.columns * kernel.weight_bytes / kernel.group
 }
 
 /// Bytes of work memory the product needs; reads sizes only.
@@ -124,9 +149,15 @@ pub unsafe fn multiply(product: &Product, kernel: &Kernel, pool: &impl Pool) -> 
     if !fits || !unsafe { choices_exist(product) } {
         return false;
     }
+    if layout.is_small {
+        // SAFETY: the caller's promises.
+        unsafe { multiply_alone(product, kernel, &layout) };
+        return true;
+    }
     // SAFETY: the caller's promises; each thread writes its own parts of rows, the first one also the lists.
     unsafe {
-        quantize_rows(product, kernel, &layout);
+        let pieces = (product.thread..product.slots * product.tokens * layout.parts).step_by(product.threads);
+        quantize(product, kernel, &layout, product.work, pieces);
         if product.thread == 0 {
             sort_rows(product, &layout);
             pool.reset();
@@ -163,12 +194,60 @@ unsafe fn choices_exist(product: &Product) -> bool {
     })
 }
 
+/// This thread's even share of the rows of weights, with activations that it quantizes itself.
+///
 /// # Safety
-/// As for [`multiply`]; called once a thread, before the barrier.
-unsafe fn quantize_rows(product: &Product, kernel: &Kernel, layout: &Layout) {
+/// As for [`multiply`]; the layout is that of a small product.
+unsafe fn multiply_alone(product: &Product, kernel: &Kernel, layout: &Layout) {
+    let groups = product.rows / kernel.group;
+    let [first, end] =
+        [product.thread, product.thread + 1].map(|number| groups * number / product.threads * kernel.group);
+    if first == end {
+        return;
+    }
+    let rows = product.slots * product.tokens;
+    // SAFETY: each thread has its own rows in the work memory; the strip lies in the matrix, and its results are this
+    // thread's alone.
+    unsafe {
+        let work = product.work.add(layout.row * rows * product.thread);
+        quantize(product, kernel, layout, work, 0..rows);
+        let strip = |expert: usize, entries: &[[u32; 2]]| {
+            let offset = expert * product.expert_stride + first * row_bytes(product, kernel);
+            one_pass(product, kernel, layout, work, product.weights.add(offset), first..end, entries);
+        };
+        let mut entries = (0..product.tokens)
+            .flat_map(|token| (0..product.chosen).map(move |choice| [choice as u32, token as u32]));
+        if product.choice.is_null() {
+            loop {
+                let mut some = [[0; 2]; WIDEST];
+                let count = some.iter_mut().zip(&mut entries).map(|(place, entry)| *place = entry).count();
+                if count == 0 {
+                    break;
+                }
+                strip(0, &some[..count]);
+            }
+        } else {
+            for [choice, token] in entries {
+                strip(expert(product, choice as usize, token as usize) as usize, &[[choice, token]]);
+            }
+        }
+    }
+}
+
+/// Quantizes pieces: parts of rows, counted through.
+///
+/// # Safety
+/// As for [`multiply`]; `work` has room for the rows, and nobody else touches these pieces.
+unsafe fn quantize(
+    product: &Product,
+    kernel: &Kernel,
+    layout: &Layout,
+    work: *mut u8,
+    pieces: impl Iterator<Item = usize>,
+) {
     let blocks = product.columns / kernel.columns;
-    let parts = parts(product);
-    for piece in (product.thread..product.slots * product.tokens * parts).step_by(product.threads) {
+    let parts = layout.parts;
+    for piece in pieces {
         let (row, part) = (piece / parts, piece % parts);
         let at = row / product.slots * product.token_stride + row % product.slots * product.slot_stride;
         let (first, last) = (blocks * part / parts, blocks * (part + 1) / parts);
@@ -176,7 +255,7 @@ unsafe fn quantize_rows(product: &Product, kernel: &Kernel, layout: &Layout) {
         unsafe {
             let start = product.activations.add(at).cast::<f32>().add(first * kernel.columns);
             let values = slice::from_raw_parts(start, (last - first) * kernel.columns);
-            let place = product.work.add(row * layout.row);
+            let place = work.add(row * layout.row);
             let irregular = (kernel.quantize)(values, place.add(first * kernel.activation_bytes));
             place.add(layout.marks + part).write(u8::from(irregular));
         }
@@ -223,7 +302,7 @@ unsafe fn sort_rows(product: &Product, layout: &Layout) {
 /// # Safety
 /// As for [`multiply`]; called after the barrier.
 unsafe fn take_strips(product: &Product, kernel: &Kernel, layout: &Layout, pool: &impl Pool) {
-    let row_bytes = product.columns / kernel.columns * kernel.weight_bytes / kernel.group;
+    let row_bytes = row_bytes(product, kernel);
     // Shorter strips where there are few rows for many threads.
     let share = product.rows.div_ceil(4 * product.threads).next_multiple_of(2 * kernel.group);
     let length = share.min(LONGEST_STRIP);
@@ -236,11 +315,9 @@ unsafe fn take_strips(product: &Product, kernel: &Kernel, layout: &Layout, pool:
         )
     };
     let jobs = active[0] as usize * strips;
-    loop {
-        let job = pool.next();
-        if job >= jobs {
-            break;
-        }
+    // The first job of each thread needs no counter.
+    let mut job = product.thread;
+    while job < jobs {
         let number = active[1 + job / strips] as usize;
         let first = job % strips * length;
         let strip = first..product.rows.min(first + length);
@@ -253,19 +330,22 @@ unsafe fn take_strips(product: &Product, kernel: &Kernel, layout: &Layout, pool:
         };
         for some in entries.chunks(WIDEST) {
             // SAFETY: this job's strip of results is this thread's alone.
-            unsafe { one_pass(product, kernel, layout, weights, strip.clone(), some) };
+            unsafe { one_pass(product, kernel, layout, product.work, weights, strip.clone(), some) };
         }
+        job = product.threads + pool.next();
     }
 }
 
 /// Multiplies a strip with up to eight rows; those with values that are no numbers go their own way.
 ///
 /// # Safety
-/// As for [`take_strips`]; `weights` are the strip's; its results are this thread's alone.
+/// As for [`take_strips`]; `work` starts with the quantized rows; `weights` are the strip's; its results are this thread's
+/// alone.
 unsafe fn one_pass(
     product: &Product,
     kernel: &Kernel,
     layout: &Layout,
+    work: *const u8,
     weights: *const u8,
     strip: Range<usize>,
     entries: &[[u32; 2]],
@@ -277,8 +357,8 @@ unsafe fn one_pass(
         let row = token * product.slots + choice % product.slots;
         // SAFETY: row and result exist; the marks lie behind the row's blocks.
         unsafe {
-            let place = product.work.add(row * layout.row).cast_const();
-            let marks = slice::from_raw_parts(place.add(layout.marks), parts(product));
+            let place = work.add(row * layout.row);
+            let marks = slice::from_raw_parts(place.add(layout.marks), layout.parts);
             let at = token * product.output_token_stride + choice * product.output_slot_stride;
             let output = product.output.add(at).cast::<f32>().add(strip.start);
             let is_irregular = marks.iter().any(|mark| *mark != 0);

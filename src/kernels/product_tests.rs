@@ -62,6 +62,26 @@ struct Case {
     activations: Vec<f32>,
     choice: Vec<i32>,
     tokens: usize,
+    /// Otherwise there is one matrix for all.
+    has_choice: bool,
+}
+
+impl Case {
+    /// Results a token.
+    fn chosen(&self) -> usize {
+        if self.has_choice { CHOSEN } else { 1 }
+    }
+
+    /// One of its tokens, with the same weights.
+    fn token(&self, token: usize) -> Case {
+        Case {
+            weights: self.weights.clone(),
+            activations: self.activations[token * COLUMNS..][..COLUMNS].to_vec(),
+            choice: self.choice[token * CHOSEN..][..CHOSEN].to_vec(),
+            tokens: 1,
+            has_choice: self.has_choice,
+        }
+    }
 }
 
 fn case(tokens: usize) -> Case {
@@ -74,7 +94,7 @@ fn case(tokens: usize) -> Case {
     let activations = (0..tokens * COLUMNS).map(|at| (at * 37 % 101) as f32 - 50.0).collect();
     // The last expert never.
     let choice = (0..tokens * CHOSEN).map(|at| (at * 3 % (EXPERTS - 1)) as i32).collect();
-    Case { weights, activations, choice, tokens }
+    Case { weights, activations, choice, tokens, has_choice: true }
 }
 
 fn product(case: &Case, output: *mut f32, threads: usize) -> Product {
@@ -82,7 +102,7 @@ fn product(case: &Case, output: *mut f32, threads: usize) -> Product {
     Product {
         weights: case.weights.as_ptr().cast(),
         activations: case.activations.as_ptr().cast(),
-        choice: case.choice.as_ptr().cast(),
+        choice: if case.has_choice { case.choice.as_ptr().cast() } else { std::ptr::null() },
         output: output.cast(),
         columns: COLUMNS,
         rows: ROWS,
@@ -92,11 +112,11 @@ fn product(case: &Case, output: *mut f32, threads: usize) -> Product {
         tokens: case.tokens,
         slot_stride: COLUMNS * float,
         token_stride: COLUMNS * float,
-        chosen: CHOSEN,
+        chosen: case.chosen(),
         choice_stride: 4,
         choice_token_stride: CHOSEN * 4,
         output_slot_stride: ROWS * float,
-        output_token_stride: CHOSEN * ROWS * float,
+        output_token_stride: case.chosen() * ROWS * float,
         thread: 0,
         threads,
         work: std::ptr::null_mut(),
@@ -116,13 +136,18 @@ impl Shared {
     }
 }
 
-/// The results, and how often the counter was asked.
-fn run(case: &Case, kernel: &Kernel, threads: usize) -> (Vec<f32>, usize) {
-    let mut output = vec![f32::NAN; case.tokens * CHOSEN * ROWS];
+/// The results, how often the counter was asked, and how often the threads waited for each other.
+fn run(case: &Case, kernel: &Kernel, threads: usize) -> (Vec<f32>, usize, usize) {
+    let mut output = vec![f32::NAN; case.tokens * case.chosen() * ROWS];
     let plan = product(case, output.as_mut_ptr(), threads);
     let mut work = vec![0_u64; work_bytes(&plan, kernel).div_ceil(8)];
     let shared = Shared(Product { work: work.as_mut_ptr().cast(), work_size: work.len() * 8, ..plan });
     let pool = Threads::new(threads);
+    if threads == 1 {
+        // SAFETY: everything outlives the call; one thread, as the product says; a supported set.
+        assert!(unsafe { multiply(&shared.0, kernel, &pool) });
+        return (output, pool.taken.into_inner(), pool.passed.into_inner());
+    }
     thread::scope(|scope| {
         for thread in 0..threads {
             let (shared, pool) = (&shared, &pool);
@@ -136,29 +161,57 @@ fn run(case: &Case, kernel: &Kernel, threads: usize) -> (Vec<f32>, usize) {
             thread::yield_now();
         }
     });
-    (output, pool.taken.into_inner())
+    (output, pool.taken.into_inner(), pool.passed.into_inner())
 }
 
 fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|value| value.to_bits()).collect()
 }
 
+/// A case, the threads that work on it, and how often they ask for work and wait for each other.
+type Expected = (Case, usize, usize, usize);
+
+/// What a case gives token by token on one thread, it gives at once on several. All are run before any is judged: the
+/// sanitizer has to see many, where the first one is wrong too.
+fn check(all: &[Expected]) {
+    let kernel = Weights::Q4_0x8.kernel(InstructionSet::Reference);
+    let ran: Vec<_> = all.iter().map(|(case, threads, ..)| run(case, &kernel, *threads)).collect();
+    for ((case, threads, asked, waited), (together, taken, passed)) in all.iter().zip(ran) {
+        // Each token by itself, on one thread: small products, which share nothing and sort nothing.
+        let alone: Vec<f32> =
+            (0..case.tokens).flat_map(|token| run(&case.token(token), &kernel, 1).0).collect();
+        assert!(alone.iter().all(|value| value.is_finite()), "a result was left out");
+        let what = format!("{threads} threads, {} tokens", case.tokens);
+        assert_eq!(bits(&alone), bits(&together), "{what}");
+        assert_eq!((taken, passed), (*asked, *waited), "{what}");
+    }
+}
+
 #[test]
 fn any_number_of_threads_gives_the_same_bits_and_takes_every_strip_once() {
-    let kernel = Weights::Q4_0x8.kernel(InstructionSet::Reference);
-    for tokens in [0, 1, 2, 7, 20] {
-        let case = case(tokens);
-        let (alone, _) = run(&case, &kernel, 1);
-        assert!(alone.iter().all(|value| value.is_finite()), "a result was left out");
-        for threads in [2, 4, 8, 16] {
-            let (together, taken) = run(&case, &kernel, threads);
-            assert_eq!(bits(&alone), bits(&together), "{threads} threads, {tokens} tokens");
-            // One barrier, and no lock: each thread asks until it is told that nothing is left.
-            let active = (tokens * CHOSEN).min(EXPERTS - 1);
-            let strips = strips(threads).count() * active;
-            assert_eq!(taken, strips + threads, "{threads} threads, {tokens} tokens");
+    let mut all = Vec::new();
+    for threads in [2, 4, 8, 16] {
+        let strips = strips(threads).count();
+        // One barrier, and no lock: a thread asks after each strip, the first of which is its own beforehand.
+        for tokens in [65, 80] {
+            all.push((case(tokens), threads, strips * (EXPERTS - 1), 1));
+            all.push((Case { has_choice: false, ..case(tokens) }, threads, strips, 1));
         }
     }
+    check(&all);
+}
+
+#[test]
+fn threads_wait_for_nobody_in_small_products() {
+    let mut all = Vec::new();
+    // There are fewer groups of rows than the last of these.
+    for threads in [2, 3, 16, 24] {
+        all.extend([0, 1, 2, 7, 20].map(|tokens| (case(tokens), threads, 0, 0)));
+        // As many values as count as small.
+        let one_matrix = |tokens| Case { has_choice: false, ..case(tokens) };
+        all.extend([0, 1, 3, 9, 64].map(|tokens| (one_matrix(tokens), threads, 0, 0)));
+    }
+    check(&all);
 }
 
 /// The strips of one matrix: at least four a thread, in whole pairs of groups, of 64 rows at most.

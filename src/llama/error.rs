@@ -22,6 +22,14 @@ pub enum LlamaError {
         /// llama.cpp's own last error lines, or a sentence of ours.
         reason: String,
     },
+    /// llama.cpp's own quantization of a file failed.
+    #[error("llama.cpp could not quantize {path}: {reason}")]
+    Quantize {
+        /// The file.
+        path: PathBuf,
+        /// llama.cpp's own last error lines, or a sentence of ours.
+        reason: String,
+    },
     /// Loading was cancelled.
     #[error("loading {0} was cancelled")]
     Cancelled(PathBuf),

@@ -5,7 +5,7 @@ use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 use ggml_sys as shim;
 
-use crate::kernels::{self, InstructionSet, Kernel, Pool, Product, Weights};
+use crate::kernels::{self, InstructionSet, Interleaving, Kernel, Pool, Product, Weights};
 
 /// What no set has as its number.
 const OFF: u8 = u8::MAX;
@@ -70,6 +70,21 @@ fn set_to(set: Option<InstructionSet>) -> bool {
     true
 }
 
+/// The types of weights for which a set has kernels, of those that llama.cpp lays out as the kernels want them on this
+/// processor.
+#[must_use]
+pub fn known(set: InstructionSet) -> Vec<Weights> {
+    let lies_so = |kind: &Weights| {
+        let (ggml_type, interleaving) = kind.in_ggml();
+        // SAFETY: reads what ggml was compiled for.
+        interleaving == Interleaving::PLAIN
+            || unsafe {
+                shim::slipstream_kernels_interleaves(ggml_type, interleaving.rows, interleaving.columns)
+            }
+    };
+    Weights::ALL.into_iter().filter(|kind| kind.has_kernel(set)).filter(lies_so).collect()
+}
+
 /// Leaves all other types of weights to llama.cpp from now on. Waits for running decodes.
 pub fn keep(types: &[Weights]) {
     let _no_decode = SWITCH.write().unwrap_or_else(PoisonError::into_inner);
@@ -105,7 +120,8 @@ pub(super) fn unswitched() -> RwLockReadGuard<'static, ()> {
 /// Where the lengths do not fit each other.
 #[must_use]
 pub fn compute(trial: &Trial, set: Option<InstructionSet>) -> Option<Vec<f32>> {
-    compute_of_type(trial, trial.kind.in_ggml(), set)
+    let (weights_type, interleaving) = trial.kind.in_ggml();
+    compute_of_type(trial, (weights_type, interleaving != Interleaving::PLAIN), set)
 }
 
 /// As `compute`, with weights of any type: ggml's number of it, and whether they are in the repacked buffer.
@@ -192,14 +208,22 @@ unsafe extern "C" fn work(product: *const shim::slipstream_matmul) -> u64 {
     kernel_of(product).map_or(0, |kernel| kernels::work_bytes(&plain(product), &kernel) as u64)
 }
 
-/// Whether there is a kernel for weights of ggml's type, in rows interleaved by eight or plain.
-extern "C" fn takes(ggml_type: u32, interleaved: bool) -> bool {
+/// Whether there is a kernel for weights of ggml's type, whose rows are interleaved like this.
+extern "C" fn takes(ggml_type: u32, rows: u32, columns: u32) -> bool {
     let kept = KEPT.load(Ordering::Relaxed);
-    Weights::of(ggml_type, interleaved).is_some_and(|kind| kept & bit(kind) != 0)
+    active_kind(ggml_type, Interleaving { rows, columns }).is_some_and(|(kind, _)| kept & bit(kind) != 0)
+}
+
+/// The type of weights and the active set, if that has a kernel for it.
+fn active_kind(ggml_type: u32, interleaving: Interleaving) -> Option<(Weights, InstructionSet)> {
+    let set = active()?;
+    Weights::of(ggml_type, interleaving).filter(|kind| kind.has_kernel(set)).map(|kind| (kind, set))
 }
 
 fn kernel_of(product: &shim::slipstream_matmul) -> Option<Kernel> {
-    Some(Weights::of(product.weights_type, product.interleaved)?.kernel(active()?))
+    let interleaving = Interleaving { rows: product.interleaved_rows, columns: product.interleaved_columns };
+    let (kind, set) = active_kind(product.weights_type, interleaving)?;
+    Some(kind.kernel(set))
 }
 
 fn plain(product: &shim::slipstream_matmul) -> Product {

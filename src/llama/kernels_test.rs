@@ -1,6 +1,6 @@
 //! Before our kernels are trusted: a small product of each against llama.cpp's own, bit for bit. Takes some milliseconds, and finds a changed layout of the weights or a processor that does not do what it says.
 
-use super::kernels::{Trial, compute, taken};
+use super::kernels::{Trial, compute, known, taken};
 use super::quantize::quantize_rows;
 use crate::kernels::{InstructionSet, Weights};
 
@@ -11,10 +11,10 @@ const ROWS: usize = 24;
 const EXPERTS: usize = 2;
 const BATCH: usize = 3;
 
-/// The types of weights with which a set gives the bits that llama.cpp gives each row alone.
+/// The [known] types of weights with which a set gives the bits that llama.cpp gives each row alone.
 #[must_use]
 pub fn agreeing(set: InstructionSet) -> Vec<Weights> {
-    Weights::ALL.into_iter().filter(|kind| agrees(*kind, set)).collect()
+    known(set).into_iter().filter(|kind| agrees(*kind, set)).collect()
 }
 
 /// With one matrix and with experts.

@@ -17,11 +17,13 @@ pub struct ModelSettings {
     pub gpu_layers: Option<u32>,
     /// Map the file instead of reading it.
     pub mmap: bool,
+    /// Lay weights out anew for the processor, where llama.cpp can: a second copy while it loads, faster later.
+    pub repack: bool,
 }
 
 impl Default for ModelSettings {
     fn default() -> Self {
-        ModelSettings { gpu_layers: None, mmap: true }
+        ModelSettings { gpu_layers: None, mmap: true, repack: true }
     }
 }
 
@@ -75,6 +77,7 @@ impl Model {
         if !settings.mmap {
             parameters.load_mode = sys::LLAMA_LOAD_MODE_NONE;
         }
+        parameters.use_extra_bufts = settings.repack;
         parameters.progress_callback = Some(on_progress);
         parameters.progress_callback_user_data = (&raw mut progress).cast();
         // SAFETY: `name` and `progress` live until the call returns; the backend has started.

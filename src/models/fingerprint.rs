@@ -34,7 +34,7 @@ pub fn fingerprint(path: &Path) -> io::Result<String> {
         (&mut file).take(count).read_to_end(&mut sample)?;
         hash.update(&sample);
     }
-    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex::encode(hash.finalize()))
 }
 
 #[cfg(test)]

@@ -34,6 +34,9 @@ pub struct MemoryItem {
     pub bytes: u64,
 }
 
+const WEIGHTS: &str = "weights";
+const DRAFTER_WEIGHTS: &str = "drafter's weights";
+
 /// Bytes needed, item by item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemoryEstimate {
@@ -74,7 +77,7 @@ impl MemoryEstimate {
         let facts = &target.facts;
         let (sliding, full) = kv_bytes(facts, plan);
         let mut items = vec![
-            MemoryItem { what: "weights", bytes: facts.weight_bytes },
+            MemoryItem { what: WEIGHTS, bytes: facts.weight_bytes },
             MemoryItem { what: "cache of full-attention layers", bytes: full },
             MemoryItem { what: "cache of sliding-window layers", bytes: sliding },
             MemoryItem { what: "computing", bytes: compute_bytes(facts, plan) },
@@ -85,7 +88,7 @@ impl MemoryEstimate {
             let shares_cache = drafter.role == Role::Drafter;
             let plan = if shares_cache { MemoryPlan { micro_batch: 64, outputs: 1, ..plan } } else { plan };
             let (sliding, full) = if shares_cache { (0, 0) } else { kv_bytes(facts, plan) };
-            items.push(MemoryItem { what: "drafter's weights", bytes: facts.weight_bytes });
+            items.push(MemoryItem { what: DRAFTER_WEIGHTS, bytes: facts.weight_bytes });
             items.push(MemoryItem { what: "drafter's cache", bytes: sliding.saturating_add(full) });
             items.push(MemoryItem { what: "drafter's computing", bytes: compute_bytes(facts, plan) });
         }
@@ -97,6 +100,14 @@ impl MemoryEstimate {
     #[must_use]
     pub fn total(&self) -> u64 {
         self.items.iter().fold(0, |sum, item| sum.saturating_add(item.bytes))
+    }
+
+    /// All that is not weights: caches and buffers, which a smaller quantization does not make smaller.
+    #[must_use]
+    pub fn beside_weights(&self) -> u64 {
+        let is_weights = |item: &&MemoryItem| matches!(item.what, WEIGHTS | DRAFTER_WEIGHTS);
+        let others = self.items.iter().filter(|item| !is_weights(item));
+        others.fold(0, |sum, item| sum.saturating_add(item.bytes))
     }
 
     /// The items in words: `weights 13.3 GiB, computing 210 MiB`.

@@ -9,6 +9,7 @@ use slipstream::llama::kernels::{Trial, compute_of_type, switch};
 use slipstream::llama::{
     Backend, Context, ContextSettings, KvType, Model, ModelSettings, Seen, Watch, quantize_rows,
 };
+use slipstream::quantize::FileType;
 use slipstream::token::TokenId;
 
 use crate::drive::{Driver, alone, fixed, greedy, mtp, raw, seeded, settings, target_file};
@@ -143,12 +144,12 @@ fn nor_with_other_types_of_weights() {
     switch_on();
     let folder = tempfile::tempdir().expect("a folder");
     for (name, file_type) in [
-        ("Q4_0", llama_cpp_sys_2::LLAMA_FTYPE_MOSTLY_Q4_0),
-        ("Q5_1", llama_cpp_sys_2::LLAMA_FTYPE_MOSTLY_Q5_1),
-        ("IQ4_NL", llama_cpp_sys_2::LLAMA_FTYPE_MOSTLY_IQ4_NL),
-        ("BF16", llama_cpp_sys_2::LLAMA_FTYPE_MOSTLY_BF16),
-        ("F16", llama_cpp_sys_2::LLAMA_FTYPE_MOSTLY_F16),
-        ("F32", llama_cpp_sys_2::LLAMA_FTYPE_ALL_F32),
+        ("Q4_0", FileType::Q4_0),
+        ("Q5_1", FileType::Q5_1),
+        ("IQ4_NL", FileType::IQ4_NL),
+        ("BF16", FileType::BF16),
+        ("F16", FileType::F16),
+        ("F32", FileType::F32),
     ] {
         nothing_differs(&requantized(folder.path(), name, file_type), &[30]);
     }

@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use slipstream::kernels::{InstructionSet, Weights};
-use slipstream::llama::kernels::{Trial, compute, switch, taken};
+use slipstream::llama::kernels::{Trial, compute, known, switch, taken};
 use slipstream::llama::{
-    Backend, Context, ContextSettings, KvType, Model, ModelSettings, agreeing_kernels, quantize_rows,
+    Backend, Context, ContextSettings, FileRequest, KvType, Model, ModelSettings, agreeing_kernels,
+    quantize_file, quantize_rows,
 };
+use slipstream::quantize::FileType;
 use slipstream::token::TokenId;
 
 use crate::drive::alone;
@@ -45,6 +47,16 @@ fn blocks(kind: Weights, count: usize) -> usize {
 
 fn sets() -> impl Iterator<Item = InstructionSet> {
     InstructionSet::ALL.into_iter().filter(|set| set.is_supported())
+}
+
+/// The types of weights that have kernels on this processor: the reference has them all.
+fn kinds() -> Vec<Weights> {
+    let kinds = known(InstructionSet::Reference);
+    let on_x86 = Weights::ALL.into_iter().filter(|kind| kind.has_kernel(InstructionSet::Avx2)).count();
+    // On ARM llama.cpp makes one layout or the other.
+    let wanted = if cfg!(target_arch = "aarch64") { 1 } else { on_x86 };
+    assert_eq!(kinds.len(), wanted, "llama.cpp was built for another processor: {kinds:?}");
+    kinds
 }
 
 /// llama.cpp's own result of every row alone, our kernels off.
@@ -104,7 +116,7 @@ fn dense<'a>(
 fn a_row_of_a_batch_has_the_bits_of_the_row_alone() {
     Backend::start(None).expect("llama.cpp starts");
     let mut numbers = Numbers(3);
-    for kind in Weights::ALL {
+    for kind in kinds() {
         for (columns, rows) in [(1, 8), (3, 24), (8, 136), (20, 264)] {
             let columns = blocks(kind, columns);
             let weights = weights(&mut numbers, kind, columns * rows, columns);
@@ -121,7 +133,7 @@ fn a_row_of_a_batch_has_the_bits_of_the_row_alone() {
 fn the_test_at_the_start_passes() {
     Backend::start(None).expect("llama.cpp starts");
     for set in sets() {
-        assert_eq!(agreeing_kernels(set), Weights::ALL, "{set:?}");
+        assert_eq!(agreeing_kernels(set), kinds(), "{set:?}");
     }
 }
 
@@ -129,7 +141,7 @@ fn the_test_at_the_start_passes() {
 fn odd_numbers_come_out_as_llama_cpp_leaves_them() {
     Backend::start(None).expect("llama.cpp starts");
     let mut numbers = Numbers(5);
-    for kind in Weights::ALL {
+    for kind in kinds() {
         let (columns, rows, batch) = (blocks(kind, 4), 40, 8);
         let weights = weights(&mut numbers, kind, columns * rows, columns);
         let mut activations: Vec<f32> = (0..columns * batch).map(|_| numbers.real()).collect();
@@ -153,7 +165,7 @@ fn odd_numbers_come_out_as_llama_cpp_leaves_them() {
 fn experts_give_the_bits_of_a_token_alone() {
     Backend::start(None).expect("llama.cpp starts");
     let mut numbers = Numbers(11);
-    for kind in Weights::ALL {
+    for kind in kinds() {
         let (columns, rows, experts, chosen) = (blocks(kind, 3), 72, 6, 3);
         let weights = weights(&mut numbers, kind, experts * columns * rows, columns);
         for (what, pattern) in [
@@ -186,24 +198,19 @@ fn experts_give_the_bits_of_a_token_alone() {
     }
 }
 
-/// The pocket target with weights of another type (a `llama_ftype`), as llama.cpp makes it.
-#[allow(unsafe_code)]
-pub fn requantized(folder: &Path, name: &str, file_type: llama_cpp_sys_2::llama_ftype) -> PathBuf {
-    use std::ffi::CString;
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/pocket/pocket-target-Q8_0.gguf");
+/// The pocket target with weights of another type , as llama.cpp makes it.
+pub fn requantized(folder: &Path, name: &str, file_type: FileType) -> PathBuf {
+    let source = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/pocket/pocket-target-Q8_0.gguf"));
     let made = folder.join(format!("pocket-target-{name}.gguf"));
-    let (from, to) = (CString::new(source), CString::new(made.to_str().expect("a plain path")));
-    let (from, to) = (from.expect("no NUL"), to.expect("no NUL"));
-    // SAFETY: two files' names and llama.cpp's own settings.
-    let code = unsafe {
-        let mut settings = llama_cpp_sys_2::llama_model_quantize_default_params();
-        settings.ftype = file_type;
-        settings.allow_requantize = true;
-        settings.pure_ = true;
-        settings.nthread = 1;
-        llama_cpp_sys_2::llama_model_quantize(from.as_ptr(), to.as_ptr(), &raw const settings)
+    let backend = Backend::start(None).expect("llama.cpp starts");
+    let request = FileRequest {
+        file_type: file_type.id(),
+        allow_requantize: true,
+        pure: true,
+        threads: 1,
+        ..FileRequest::default()
     };
-    assert_eq!(code, 0, "llama.cpp quantizes");
+    quantize_file(backend, source, &made, &request).expect("llama.cpp quantizes");
     made
 }
 
@@ -231,9 +238,15 @@ fn scores_do_not_depend_on_the_width_of_the_batch() {
     let _alone = alone();
     let backend = Backend::start(None).expect("llama.cpp starts");
     let folder = tempfile::tempdir().expect("a folder");
-    let as_it_comes = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/pocket/pocket-target-Q8_0.gguf").into();
-    for file in [requantized(folder.path(), "Q4_0", llama_cpp_sys_2::LLAMA_FTYPE_MOSTLY_Q4_0), as_it_comes] {
-        let model = Model::load(backend, &file, &ModelSettings::default(), &mut |_| true).expect("loads");
+    let mut files = vec![requantized(folder.path(), "Q4_0", FileType::Q4_0)];
+    if kinds().contains(&Weights::Q8_0) {
+        files.push(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/pocket/pocket-target-Q8_0.gguf").into());
+    }
+    // Weights mapped or read, laid out anew for the processor or as they are in the file.
+    let ways = [(true, true), (true, false), (false, true), (false, false)]
+        .map(|(mmap, repack)| ModelSettings { mmap, repack, ..ModelSettings::default() });
+    for (file, way) in files.iter().flat_map(|file| ways.iter().map(move |way| (file, way))) {
+        let model = Model::load(backend, file, way, &mut |_| true).expect("loads");
         let text = model.vocab().tokenize("What is a lantern? It gives light in the dark.", true);
         let text = text.expect("tokenizes");
         let alone = scores(&model, &text, 1);
@@ -241,9 +254,10 @@ fn scores_do_not_depend_on_the_width_of_the_batch() {
         assert!(switch(InstructionSet::fastest()), "our kernels can be switched on");
         let widths = [1, 2, 3, 4, 7, 16].map(|width| (width, scores(&model, &text, width)));
         assert!(switch(None));
-        assert!(taken() > before, "no product was taken over");
+        let what = format!("{}, {way:?}", file.display());
+        assert!(taken() > before, "{what}: no product was taken over");
         for (width, found) in widths {
-            same(&alone.concat(), &found.concat(), &format!("{}, width {width}", file.display()));
+            same(&alone.concat(), &found.concat(), &format!("{what}, width {width}"));
         }
     }
 }

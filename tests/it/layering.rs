@@ -10,6 +10,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "cli",
         &[
             "bench",
+            "checkpoint",
             "engine",
             "error",
             "event",
@@ -18,6 +19,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "gguf",
             "llama",
             "models",
+            "quantize",
             "request",
             "sessions",
             "token",
@@ -30,6 +32,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("bench", &[]),
     ("engine", &["event", "experiment", "kernels", "llama", "request", "sampling", "spec", "token"]),
     ("models", &["gguf"]),
+    // `llama` in quantize/ggml.rs only: the rest knows a trait.
+    ("quantize", &["gguf", "llama"]),
+    // Of `quantize` only what a source of weights is, and numbers that every file has.
+    ("checkpoint", &["gguf", "quantize"]),
     ("spec", &["event", "request", "sampling", "token"]),
     ("sampling", &["request", "token"]),
     ("gguf", &[]),

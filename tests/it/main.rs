@@ -1,6 +1,7 @@
 //! One test program for everything that looks at slipstream from outside.
 
 mod bench;
+mod checkpoint;
 mod cli;
 mod config;
 mod distribution;
@@ -11,6 +12,7 @@ mod fakes;
 mod features;
 mod gguf_builder;
 mod gguf_hostile;
+mod gguf_writer;
 mod kernels;
 mod layering;
 mod lossless;
@@ -21,6 +23,11 @@ mod policy;
 mod pty;
 mod screen;
 mod sessions;
+mod quantize;
+mod quantize_imatrix;
+mod quantize_lattice;
+mod quantize_target;
+mod quantize_types;
 mod terminal;
 mod terminal_manners;
 mod tui;

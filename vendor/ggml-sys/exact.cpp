@@ -229,4 +229,15 @@ ggml::cpu::tensor_traits * slipstream_exact_traits(const ggml_tensor * op, layou
     }
 }
 
+#else
+
+// Not tried on ARM: products that have no kernel of ours, and attention, stay llama.cpp's there.
+bool slipstream_exact_prepare() {
+    return true;
+}
+
+ggml::cpu::tensor_traits * slipstream_exact_traits(const ggml_tensor *, layout) {
+    return nullptr;
+}
+
 #endif

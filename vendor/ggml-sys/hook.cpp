@@ -3,7 +3,11 @@
 
 #include "hook.h"
 
-#if defined(SLIPSTREAM_DYNAMIC_BACKENDS) || !(defined(__x86_64__) || defined(_M_X64))
+#if defined(__x86_64__) || defined(_M_X64) || defined(__aarch64__) || defined(_M_ARM64)
+#define SLIPSTREAM_PROCESSOR_WITH_KERNELS
+#endif
+
+#if defined(SLIPSTREAM_DYNAMIC_BACKENDS) || !defined(SLIPSTREAM_PROCESSOR_WITH_KERNELS)
 
 void    slipstream_pool_barrier(void *) {}
 void    slipstream_pool_reset(void *) {}
@@ -13,7 +17,10 @@ int32_t slipstream_pool_next(void *) {
 bool slipstream_kernels_install(slipstream_matmul_takes, slipstream_matmul_kernel, slipstream_matmul_work) {
     return false;
 }
-void     slipstream_kernels_enable(bool) {}
+void slipstream_kernels_enable(bool) {}
+bool slipstream_kernels_interleaves(uint32_t, uint32_t, uint32_t) {
+    return false;
+}
 uint64_t slipstream_kernels_taken(void) {
     return 0;
 }
@@ -49,13 +56,44 @@ bool is_repacked(const ggml_tensor * weights) {
     return std::strcmp(ggml_backend_buft_name(weights->buffer->buft), "CPU_REPACK") == 0;
 }
 
+struct interleaving {
+    uint32_t rows;
+    uint32_t columns;
+};
+
+// How llama.cpp repacks weights: what ggml_repack_get_optimal_repack_type (repack.cpp), which no header declares, chooses. The
+// features are those ggml was compiled for on ARM. Zeros where it is not known.
+interleaving repacking(ggml_type type, int64_t rows) {
+    if (ggml_cpu_has_avx2()) {
+        return { 8, 8 };
+    }
+    if (type != GGML_TYPE_Q4_0) {
+        return { 0, 0 };
+    }
+    if (ggml_cpu_has_sve() && ggml_cpu_has_matmul_int8() && ggml_cpu_get_sve_cnt() == 32 && rows % 8 == 0) {
+        return { 8, 8 };
+    }
+    if (ggml_cpu_has_neon() && ggml_cpu_has_matmul_int8()) {
+        return { 4, 8 };
+    }
+    if (ggml_cpu_has_neon() && ggml_cpu_has_dotprod()) {
+        return { 4, 4 };
+    }
+    return { 0, 0 };
+}
+
+interleaving interleaved(const ggml_tensor * weights) {
+    return is_repacked(weights) ? repacking(weights->type, weights->ne[1]) : interleaving{ 1, 0 };
+}
+
 // Weights where kernels can read them: repacked, or plain in memory of the processor.
 bool is_readable(const ggml_tensor * weights) {
     if (!weights->buffer || weights->view_src || !ggml_is_contiguous(weights)) {
         return false;  // A view would start inside an interleaved group.
     }
     if (is_repacked(weights)) {
-        return weights->extra && weights->ne[1] % 8 == 0;
+        const uint32_t rows = interleaved(weights).rows;
+        return weights->extra && rows > 0 && weights->ne[1] % rows == 0;
     }
     return ggml_backend_buffer_is_host(weights->buffer) &&
            ggml_backend_buffer_get_usage(weights->buffer) == GGML_BACKEND_BUFFER_USAGE_WEIGHTS;
@@ -79,7 +117,8 @@ bool is_ours(const ggml_tensor * op) {
     if (op->op == GGML_OP_MUL_MAT ? weights->ne[2] != 1 || activations->ne[2] != 1 : op->src[2]->type != GGML_TYPE_I32) {
         return false;
     }
-    return is_readable(weights) && takes.load(std::memory_order_relaxed)(weights->type, is_repacked(weights));
+    const interleaving order = is_readable(weights) ? interleaved(weights) : interleaving{ 0, 0 };
+    return order.rows > 0 && takes.load(std::memory_order_relaxed)(weights->type, order.rows, order.columns);
 }
 
 slipstream_matmul describe(const ggml_tensor * op) {
@@ -87,7 +126,9 @@ slipstream_matmul describe(const ggml_tensor * op) {
     const ggml_tensor * activations = op->src[1];
     slipstream_matmul   product     = {};
     product.weights_type            = weights->type;
-    product.interleaved             = is_repacked(weights);
+    const interleaving order        = interleaved(weights);
+    product.interleaved_rows        = order.rows;
+    product.interleaved_columns     = order.columns;
     product.weights                 = weights->data;
     product.activations             = static_cast<const char *>(activations->data);
     product.output                  = static_cast<char *>(op->data);
@@ -138,7 +179,7 @@ class small_batch_traits : public ggml::cpu::tensor_traits {
         product.threads           = n_threads;
         // Our answer replaces llama.cpp's, which still has to fit in case the kernel leaves the product to it.
         size_t theirs = 0;
-        if (product.interleaved) {
+        if (is_repacked(op->src[0])) {
             auto * owner = static_cast<ggml::cpu::extra_buffer_type *>(op->src[0]->buffer->buft->context);
             if (auto * traits = owner->get_tensor_traits(op)) {
                 traits->work_size(n_threads, op, theirs);
@@ -244,6 +285,11 @@ bool slipstream_kernels_install(slipstream_matmul_takes new_takes, slipstream_ma
 
 void slipstream_kernels_enable(bool value) {
     enabled.store(value && kernel.load() != nullptr);
+}
+
+bool slipstream_kernels_interleaves(uint32_t weights_type, uint32_t rows, uint32_t columns) {
+    const interleaving order = repacking(static_cast<ggml_type>(weights_type), 8);
+    return order.rows == rows && order.columns == columns;
 }
 
 uint64_t slipstream_kernels_taken(void) {

@@ -13,8 +13,9 @@ extern "C" {
 
 /* One thread's part of one product. Strides are bytes. */
 typedef struct slipstream_matmul {
-    uint32_t     weights_type; /* ggml_type */
-    bool         interleaved;  /* rows of weights by eight, as llama.cpp repacks them */
+    uint32_t     weights_type;        /* ggml_type */
+    uint32_t     interleaved_rows;    /* rows of weights in a group, as llama.cpp repacks them; 1: plain rows */
+    uint32_t     interleaved_columns; /* columns of a row side by side in a group; 0: plain rows */
     const void * weights;
     const char * activations; /* float */
     const char * choice;      /* int32_t, the experts of each token; NULL: one matrix for all */
@@ -40,7 +41,7 @@ typedef struct slipstream_matmul {
 } slipstream_matmul;
 
 /* Whether there is a kernel for such weights. */
-typedef bool (*slipstream_matmul_takes)(uint32_t weights_type, bool interleaved);
+typedef bool (*slipstream_matmul_takes)(uint32_t weights_type, uint32_t interleaved_rows, uint32_t interleaved_columns);
 /* Returns false to leave the product to llama.cpp; all threads must answer alike, before any barrier. */
 typedef bool (*slipstream_matmul_kernel)(const slipstream_matmul * product);
 /* Bytes of work memory that the kernel needs for this product; pointers in it are not to be followed. */
@@ -51,11 +52,13 @@ void    slipstream_pool_barrier(void * pool);
 void    slipstream_pool_reset(void * pool);
 int32_t slipstream_pool_next(void * pool);
 
-/* Once per process, before any decode. False where this build cannot (CPU code in libraries of its own, or not x86-64). */
+/* Once per process, before any decode. False where this build cannot (CPU code in libraries of its own, or neither x86-64 nor ARM). */
 bool slipstream_kernels_install(slipstream_matmul_takes takes, slipstream_matmul_kernel kernel,
                                 slipstream_matmul_work work);
 /* Must not be called during a decode: all threads must decide alike. Off at first. */
 void slipstream_kernels_enable(bool enabled);
+/* Whether llama.cpp interleaves a type's rows like this on this processor. */
+bool slipstream_kernels_interleaves(uint32_t weights_type, uint32_t rows, uint32_t columns);
 /* How many products were taken over since the start. */
 uint64_t slipstream_kernels_taken(void);
 

@@ -109,10 +109,11 @@ pub fn run(args: &BenchArgs, machine: &Machine) -> Result<u8, Problem> {
     })
 }
 
-/// Whether a decode gives each token the same bits in any batch: all of it must run through our kernels.
+/// Whether a decode gives each token the same bits in any batch: all of it must run through our kernels, and what has none
+/// through `vendor/ggml-sys/exact.cpp`, which was tried on x86 alone.
 fn rows_are_promised(engine: &EngineSettings) -> bool {
     let no_gpu = !cfg!(any(feature = "cuda", feature = "metal", feature = "vulkan", feature = "rocm"));
-    engine.kernels && (no_gpu || engine.gpu_layers == Some(0))
+    cfg!(target_arch = "x86_64") && engine.kernels && (no_gpu || engine.gpu_layers == Some(0))
 }
 
 /// The check while it is made.

@@ -47,12 +47,10 @@ impl LaneBlock {
 /// What quantizes for a format with a set of instructions.
 pub fn quantizer<F: Format>(set: InstructionSet) -> Quantize {
     match set {
-        InstructionSet::Reference => quantize_at::<F>,
         #[cfg(target_arch = "x86_64")]
         InstructionSet::Avx2 | InstructionSet::AvxVnni | InstructionSet::Avx512Vnni => {
             super::avx2::quantize_at::<F>
         }
-        #[cfg(not(target_arch = "x86_64"))]
         _ => quantize_at::<F>,
     }
 }

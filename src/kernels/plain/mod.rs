@@ -40,14 +40,12 @@ pub fn kernel<F: Format>(set: InstructionSet) -> Kernel {
 
 fn strip<F: Format>(set: InstructionSet) -> Strip {
     match set {
-        InstructionSet::Reference => reference::<F>,
         #[cfg(target_arch = "x86_64")]
         InstructionSet::Avx2 => in_passes::<F, avx2::Avx2<F>, 4, { avx2::TILE }>,
         #[cfg(target_arch = "x86_64")]
         InstructionSet::AvxVnni => in_passes::<F, avx2::AvxVnni<F>, 4, { avx2::TILE }>,
         #[cfg(target_arch = "x86_64")]
         InstructionSet::Avx512Vnni => in_passes::<F, avx512::Avx512Vnni<F>, WIDEST, { avx512::TILE }>,
-        #[cfg(not(target_arch = "x86_64"))]
         _ => reference::<F>,
     }
 }

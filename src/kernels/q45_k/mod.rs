@@ -57,14 +57,12 @@ impl<const HIGH: usize> WeightBlock<HIGH> {
 #[must_use]
 pub fn strip<const HIGH: usize>(set: InstructionSet) -> Strip {
     match set {
-        InstructionSet::Reference => reference::<HIGH>,
         #[cfg(target_arch = "x86_64")]
         InstructionSet::Avx2 => super::kernel::strip::<avx2::Avx2<HIGH>>,
         #[cfg(target_arch = "x86_64")]
         InstructionSet::AvxVnni => super::kernel::strip::<avx2::AvxVnni<HIGH>>,
         #[cfg(target_arch = "x86_64")]
         InstructionSet::Avx512Vnni => super::kernel::strip::<avx512::Avx512Vnni<HIGH>>,
-        #[cfg(not(target_arch = "x86_64"))]
         _ => reference::<HIGH>,
     }
 }

@@ -89,14 +89,12 @@ pub fn kernel<N: Nibbles>(set: InstructionSet) -> Kernel {
 #[must_use]
 pub fn strip<N: Nibbles>(set: InstructionSet) -> Strip {
     match set {
-        InstructionSet::Reference => reference::<N>,
         #[cfg(target_arch = "x86_64")]
         InstructionSet::Avx2 => kernel::strip::<avx2::Avx2<N>>,
         #[cfg(target_arch = "x86_64")]
         InstructionSet::AvxVnni => kernel::strip::<avx2::AvxVnni<N>>,
         #[cfg(target_arch = "x86_64")]
         InstructionSet::Avx512Vnni => kernel::strip::<avx512::Avx512Vnni<N>>,
-        #[cfg(not(target_arch = "x86_64"))]
         _ => reference::<N>,
     }
 }

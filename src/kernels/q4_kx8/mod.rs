@@ -47,14 +47,12 @@ const _: () = assert!(size_of::<WeightBlock>() == 1152);
 #[must_use]
 pub fn strip(set: InstructionSet) -> Strip {
     match set {
-        InstructionSet::Reference => reference,
         #[cfg(target_arch = "x86_64")]
         InstructionSet::Avx2 => super::kernel::strip::<avx2::Avx2>,
         #[cfg(target_arch = "x86_64")]
         InstructionSet::AvxVnni => super::kernel::strip::<avx2::AvxVnni>,
         #[cfg(target_arch = "x86_64")]
         InstructionSet::Avx512Vnni => super::kernel::strip::<avx512::Avx512Vnni>,
-        #[cfg(not(target_arch = "x86_64"))]
         _ => reference,
     }
 }

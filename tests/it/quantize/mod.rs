@@ -1,0 +1,7 @@
+//! Quantized files, against those that llama.cpp makes itself, byte for byte.
+
+mod command;
+pub mod equality;
+mod machine;
+mod pair;
+pub mod tiny;
