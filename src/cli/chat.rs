@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _};
 use std::sync::Arc;
 
 use super::args::ChatArgs;
-use super::machine::Machine;
+use super::machine::{Machine, data_folder};
 use super::settings::{check_log, resolve};
 use super::{last, printer};
 use crate::engine::Engine;
@@ -37,6 +37,7 @@ pub fn run(args: &ChatArgs, machine: &Machine) -> Result<u8, Problem> {
         stop: reply.stop.clone(),
         ignore_end_of_turn: reply.ignore_eos,
     };
+    let files = tui::Files { inputs: data_folder().map(|folder| folder.join("inputs")) };
     let remembered_as = settings.remembered_as.clone();
     if let Some(log) = &settings.engine.log {
         check_log(log)?;
@@ -47,7 +48,7 @@ pub fn run(args: &ChatArgs, machine: &Machine) -> Result<u8, Problem> {
     };
     let canceller = engine.canceller();
     let cancel: Arc<dyn Fn() + Send + Sync> = Arc::new(move || canceller.cancel());
-    let outcome = tui::run(&engine.commands(), &events, &cancel, start);
+    let outcome = tui::run(&engine.commands(), &events, &cancel, start, files);
     drop(engine);
     let exit = outcome.map_err(problem)?;
     last::write(&remembered_as);

@@ -12,6 +12,7 @@ use crate::tui::composer::Composer;
 use crate::tui::entry::{Entry, ReplyEntry};
 use crate::tui::keys::Action;
 use crate::tui::meter::Meter;
+use crate::tui::outside::{Answer, Job};
 use crate::tui::transcript::Transcript;
 pub use crate::tui::update::update;
 use crate::tui::{Exit, Start};
@@ -37,6 +38,8 @@ pub enum Msg {
     Resized,
     /// The engine speaks.
     Engine(Event),
+    /// Something outside was done.
+    Outside(Answer),
     /// Nothing of interest.
     Nothing,
 }
@@ -52,6 +55,10 @@ pub enum Effect {
     Suspend,
     /// Draw every cell again.
     Redraw,
+    /// Do this outside; an answer comes back.
+    Outside(Job),
+    /// Let the person edit this text in their editor; the answer comes back.
+    Edit(String),
     /// End.
     Exit(Exit),
     /// End: the engine has ended.

@@ -2,6 +2,7 @@
 
 use crate::tui::Exit;
 use crate::tui::app::{Effect, Overlay, State};
+use crate::tui::outside::Job;
 use crate::tui::settings::{draft, p_min, set, system, think};
 use crate::tui::text::one_line;
 use crate::tui::view::stats;
@@ -35,6 +36,9 @@ pub const COMMANDS: &[Slash] = &[
         does: "temp, top_k, top_p, min_p, repeat_penalty, seed",
         run: set,
     },
+    Slash { name: "read", takes: "FILE", does: "a text file into the input", run: read },
+    Slash { name: "glob", takes: "PATTERN", does: "files that fit, into the input", run: glob },
+    Slash { name: "editor", takes: "", does: "write in $VISUAL or $EDITOR", run: editor },
     Slash { name: "exit", takes: "", does: "quit (also /quit, /bye)", run: quit },
     Slash { name: "quit", takes: "", does: "", run: quit },
     Slash { name: "bye", takes: "", does: "", run: quit },
@@ -53,25 +57,6 @@ pub fn execute(state: &mut State, line: &str) -> Vec<Effect> {
         state.note(wrong);
         Vec::new()
     })
-}
-
-/// Completes the name of a command as far as it is certain.
-pub fn complete(state: &mut State) {
-    let text = state.composer.text();
-    let Some(start) = text.strip_prefix('/').filter(|rest| !rest.contains(char::is_whitespace)) else {
-        return;
-    };
-    let mut fitting = COMMANDS.iter().filter(|command| command.name.starts_with(start));
-    let Some(first) = fitting.next() else { return };
-    let mut common = first.name;
-    let mut alone = true;
-    for other in fitting {
-        alone = false;
-        let same = common.bytes().zip(other.name.bytes()).take_while(|(a, b)| a == b).count();
-        common = &common[..same];
-    }
-    let space = if alone { " " } else { "" };
-    state.composer.set(&format!("/{common}{space}"));
 }
 
 fn unknown(name: &str) -> String {
@@ -147,6 +132,24 @@ fn numbers(state: &mut State, _: &str) -> Outcome {
     let lines: Vec<String> = stats::lines(state, 40).into_iter().map(|(_, line)| line).collect();
     state.note(lines.join("\n"));
     Ok(Vec::new())
+}
+
+fn read(_: &mut State, argument: &str) -> Outcome {
+    if argument.is_empty() {
+        return Err("/read takes a file, for example /read src/main.rs (Tab completes)".to_string());
+    }
+    Ok(vec![Effect::Outside(Job::Read(argument.to_string()))])
+}
+
+fn glob(_: &mut State, argument: &str) -> Outcome {
+    if argument.is_empty() {
+        return Err("/glob takes a pattern, for example /glob src/**/*.rs".to_string());
+    }
+    Ok(vec![Effect::Outside(Job::Glob(argument.to_string()))])
+}
+
+fn editor(_: &mut State, _: &str) -> Outcome {
+    Ok(vec![Effect::Edit(String::new())])
 }
 
 fn quit(state: &mut State, _: &str) -> Outcome {

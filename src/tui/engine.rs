@@ -23,12 +23,13 @@ pub fn receive(state: &mut State, event: Event) -> Vec<Effect> {
             state.meter.observe(counters.elapsed, counters.predicted);
             state.counters = counters;
             if let Some(running) = state.running {
-                let predicted = state.counters.predicted;
+                let (predicted, elapsed) = (state.counters.predicted, state.counters.elapsed);
                 if let Some(reply) = state.transcript.reply_mut(running.entry)
                     && reply.answer.is_empty()
                     && !reply.reasoning.is_empty()
                 {
                     reply.reasoning_tokens = predicted;
+                    reply.reasoning_time = elapsed;
                 }
                 // A stop asked for before the engine had taken the request up may have been forgotten.
                 if running.stopping {

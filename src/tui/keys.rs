@@ -43,8 +43,12 @@ pub enum Action {
     Start,
     /// Scroll to the end, and follow it.
     End,
-    /// Complete a command's name.
+    /// Complete a command's name, a model or a path.
     Complete,
+    /// Look for an earlier input.
+    Search,
+    /// Edit the input in the person's own editor.
+    Editor,
 }
 
 /// One line of the table.
@@ -106,7 +110,9 @@ pub const BINDINGS: &[Binding] = &[
     key(KeyCode::Down, SHIFT, Action::LineDown, "", ""),
     on_empty(key(KeyCode::Home, NONE, Action::Start, "Home, End", "first, last line (empty input)")),
     on_empty(key(KeyCode::End, NONE, Action::End, "", "")),
-    key(KeyCode::Tab, NONE, Action::Complete, "Tab", "complete a /command"),
+    key(KeyCode::Tab, NONE, Action::Complete, "Tab", "complete a command, model, path"),
+    key(KeyCode::Char('r'), CONTROL, Action::Search, "Ctrl+R", "look for an earlier input"),
+    key(KeyCode::Char('g'), CONTROL, Action::Editor, "Ctrl+G", "edit the input in $EDITOR"),
 ];
 
 /// Editing keys that the input handles itself, for the help.

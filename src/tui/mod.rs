@@ -9,11 +9,14 @@
 
 pub mod app;
 pub mod commands;
+pub mod complete;
 pub mod composer;
 pub mod engine;
 pub mod entry;
 pub mod keys;
+pub mod markdown;
 pub mod meter;
+pub mod outside;
 pub mod settings;
 pub mod terminal;
 pub mod text;
@@ -24,6 +27,7 @@ pub mod view;
 
 use std::collections::VecDeque;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::time::{Duration, Instant};
@@ -31,6 +35,7 @@ use std::time::{Duration, Instant};
 use crate::event::{Command, Event, Failure};
 use crate::request::{SamplingSettings, Speculation};
 use crate::tui::app::{Effect, Msg, State, update};
+use crate::tui::outside::{Answer, Outside, editor, history};
 use crate::tui::terminal::Guard;
 use crate::tui::theme::Theme;
 
@@ -64,6 +69,13 @@ pub struct Start {
     pub stop: Vec<String>,
     /// Go on over an end of turn.
     pub ignore_end_of_turn: bool,
+}
+
+/// Files that the UI keeps between runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Files {
+    /// Inputs of earlier runs; none are kept without it.
+    pub inputs: Option<PathBuf>,
 }
 
 /// How the person left.
@@ -123,14 +135,25 @@ pub fn run(
     events: &Receiver<Event>,
     cancel: &Arc<dyn Fn() + Send + Sync>,
     start: Start,
+    files: Files,
 ) -> Result<Exit, TuiError> {
     let mut terminal = Guard::enter()?;
     let theme = Theme::from_environment();
     let mut state = State::new(start);
+    let outside = Outside::start();
+    let inputs_kept = files.inputs.map(|file| {
+        state.composer.load_history(history::read(&file));
+        history::Keeper::start(file)
+    });
     let begun = Instant::now();
     let mut drawn: Option<Instant> = None;
     let mut inputs = VecDeque::new();
+    let mut painted = 0;
     loop {
+        // Colours of code come from a thread of their own.
+        let version = markdown::paint::version();
+        state.dirty |= version != painted;
+        painted = version;
         update(&mut state, Msg::Tick(begun.elapsed()));
         let wait = match drawn {
             _ if !state.dirty => {
@@ -149,6 +172,12 @@ pub fn run(
             effects.extend(update(&mut state, message));
         }
         let engine = take_events(events, &mut state, &mut effects);
+        while let Some(answer) = outside.answer() {
+            effects.extend(update(&mut state, Msg::Outside(answer)));
+        }
+        if let Some(keeper) = &inputs_kept {
+            keeper.add(state.composer.take_fresh());
+        }
         if let Some(signal) = terminal.signal() {
             effects.extend(state.quit(Exit::Signal(signal)));
         }
@@ -162,6 +191,13 @@ pub fn run(
                     state.dirty = true;
                 }
                 Effect::Redraw => terminal.forget()?,
+                Effect::Outside(job) => outside.give(job),
+                Effect::Edit(text) => {
+                    let editor = editor::command(|name| std::env::var(name).ok());
+                    let edited = terminal.lend(|| editor::edit(&text, &editor))?;
+                    // Nothing comes of an answer but a change of the input.
+                    let _ = update(&mut state, Msg::Outside(Answer::Edited(edited)));
+                }
                 Effect::Exit(exit) => return Ok(exit),
                 Effect::Fail(failure) => return Err(TuiError::Engine(failure)),
             }

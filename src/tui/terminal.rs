@@ -116,6 +116,22 @@ impl Guard {
         self.forget()
     }
 
+    /// Gives the terminal back while `run` has it, and takes it again. Ctrl+C is for whoever has it.
+    ///
+    /// # Errors
+    /// Where the terminal is gone.
+    pub fn lend<T>(&mut self, run: impl FnOnce() -> T) -> io::Result<T> {
+        restore();
+        #[cfg(unix)]
+        self.signals.lend(true);
+        let result = run();
+        #[cfg(unix)]
+        self.signals.lend(false);
+        take()?;
+        self.forget()?;
+        Ok(result)
+    }
+
     /// This system knows no such thing.
     ///
     /// # Errors
@@ -233,6 +249,8 @@ mod unix {
     /// Signals that ask us to end, noticed by a thread of their own.
     pub(super) struct Signals {
         received: Arc<AtomicI32>,
+        /// The terminal is somebody else's: its Ctrl+C is not meant for us.
+        lent: Arc<AtomicBool>,
         handle: Handle,
         thread: Option<JoinHandle<()>>,
     }
@@ -245,8 +263,11 @@ mod unix {
             let received = Arc::new(AtomicI32::new(0));
             let flag = Arc::clone(&received);
             let closed = handle.clone();
+            let lent = Arc::new(AtomicBool::new(false));
+            let is_lent = Arc::clone(&lent);
             let thread = thread::Builder::new().name("signals".to_string()).spawn(move || {
-                let Some(signal) = incoming.forever().next() else {
+                let meant = |signal: &i32| *signal != SIGINT || !is_lent.load(Ordering::SeqCst);
+                let Some(signal) = incoming.forever().find(meant) else {
                     return;
                 };
                 flag.store(signal, Ordering::SeqCst);
@@ -260,7 +281,12 @@ mod unix {
                 super::restore();
                 let _ = emulate_default_handler(signal);
             })?;
-            Ok(Signals { received, handle, thread: Some(thread) })
+            Ok(Signals { received, lent, handle, thread: Some(thread) })
+        }
+
+        /// Whether the terminal is somebody else's for now.
+        pub(super) fn lend(&self, lent: bool) {
+            self.lent.store(lent, Ordering::SeqCst);
         }
 
         pub(super) fn received(&self) -> Option<i32> {

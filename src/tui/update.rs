@@ -7,8 +7,10 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use crate::tui::Exit;
 use crate::tui::app::{Effect, Msg, Overlay, State};
 use crate::tui::commands;
+use crate::tui::complete;
 use crate::tui::engine;
 use crate::tui::keys::Action;
+use crate::tui::outside;
 use crate::tui::transcript::Transcript;
 use crate::tui::view;
 
@@ -29,8 +31,12 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         }
         _ => state.dirty = true,
     }
+    if !matches!(state.overlay, Overlay::Help(_)) && state.composer.takes(&msg) {
+        return Vec::new();
+    }
     match msg {
         Msg::Engine(event) => engine::receive(state, event),
+        Msg::Outside(answer) => outside::receive(state, answer),
         Msg::Act(action) => act(state, action),
         Msg::Scroll(lines) => {
             scroll(state, |transcript| transcript.scroll(lines), lines);
@@ -93,7 +99,9 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::LineDown => scroll(state, |transcript| transcript.scroll(1), 1),
         Action::Start => scroll(state, Transcript::to_start, isize::MIN),
         Action::End => scroll(state, Transcript::follow, isize::MAX),
-        Action::Complete => commands::complete(state),
+        Action::Complete => return complete::tab(state, None),
+        Action::Search => state.composer.search_back(),
+        Action::Editor => return vec![Effect::Edit(state.composer.text())],
     }
     Vec::new()
 }

@@ -2,7 +2,9 @@
 
 mod bench;
 mod cli;
+mod composer;
 mod config;
+mod desk;
 mod distribution;
 mod drive;
 mod exact;
@@ -14,8 +16,11 @@ mod gguf_hostile;
 mod kernels;
 mod layering;
 mod lossless;
+mod markdown;
 mod pairing;
 mod pocket;
 mod policy;
+mod replies;
 mod terminal;
 mod tui;
+mod typing;

@@ -57,7 +57,7 @@ pub fn areas(state: &State, screen: Rect) -> Option<Areas> {
     let header = u16::from(height >= 10);
     let rule = u16::from(height >= 8);
     let most = (height / 3).clamp(1, 8);
-    let wanted = composer::rows(state, width).rows.len();
+    let wanted = composer::rows(state, width).0.len();
     let input = u16::try_from(wanted).unwrap_or(most).clamp(1, most);
     let body = height - header - rule - input - 1;
     let side = has_side_panel(width) && state.side_panel && body >= 8;
@@ -78,6 +78,7 @@ pub fn fit(state: &mut State, columns: u16, rows: u16) {
     if let Some(areas) = areas(state, Rect::new(0, 0, columns, rows)) {
         let inner = transcript::inner(areas.transcript);
         state.transcript.fit(usize::from(inner.width), usize::from(inner.height));
+        state.composer.fit(composer::width(columns));
     }
 }
 
@@ -104,6 +105,7 @@ pub fn draw(state: &State, theme: Theme, frame: &mut Frame<'_>) {
     }
     status::draw(state, theme, frame, areas.status, areas.rule.is_none());
     composer::draw(state, theme, frame, areas.composer);
+    composer::draw_menu(state, theme, frame, areas.transcript);
     match state.overlay {
         Overlay::None => {}
         Overlay::Panel if areas.side.is_some() => {}
