@@ -114,7 +114,10 @@ fn commands(typed: &str) -> Vec<Candidate> {
         .map(|command| Candidate {
             text: command.name.to_string(),
             end: " ",
-            note: format!("{} {}", command.takes, command.does).trim().to_string(),
+            note: match command.takes {
+                "" => command.does.to_string(),
+                takes => format!("{takes}: {}", command.does),
+            },
         })
         .collect()
 }

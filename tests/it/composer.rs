@@ -33,7 +33,7 @@ fn a_long_paste_is_one_fold_and_is_sent_whole() {
     desk.tell(Msg::Paste(long(214).replace('\n', "\r\n")));
     desk.keys(" ok?");
     assert!(desk.screen().contains("› look: [pasted 214 lines] ok?"), "{}", desk.screen());
-    assert_eq!(desk.cursor(), (2 + 30, 10));
+    assert_eq!(desk.cursor(), (2 + 28, 10));
     desk.key(KeyCode::Enter);
     assert_eq!(sent(&mut desk), format!("look: {} ok?", long(214)));
     let mut desk = Desk::new(60, 12);
@@ -54,7 +54,7 @@ fn the_history_is_searched() {
     desk.keys("quest");
     let screen = desk.screen();
     assert!(screen.contains("› look for: quest\n  an older question"), "{screen}");
-    assert_eq!(desk.cursor(), (2 + 16, 9));
+    assert_eq!(desk.cursor(), (2 + 15, 9));
     desk.key(KeyCode::Esc);
     assert_eq!(desk.state.composer.text(), "half a question", "Esc keeps what was being written");
     desk.control('r');

@@ -1,6 +1,7 @@
 //! Markdown that comes in pieces: the same rows as all at once, at a cost that grows with the text alone.
 
 use proptest::prelude::*;
+use unicode_segmentation::UnicodeSegmentation;
 
 use slipstream::tui::markdown::Markdown;
 use slipstream::tui::markdown::row::{Kind, Look, Row};
@@ -181,10 +182,9 @@ fn a_growing_heading_does_not_flicker() {
 
 #[test]
 fn the_cost_grows_with_the_text_alone() {
-    // A token is about four bytes.
     let cost = |text: &str| {
         let mut markdown = Markdown::default();
-        for end in (4..=text.len()).step_by(4).filter(|end| text.is_char_boundary(*end)) {
+        for end in (16..=text.len()).step_by(16).filter(|end| text.is_char_boundary(*end)) {
             markdown.fit(&text[..end], 80, false);
         }
         markdown.parsed() as f64
@@ -205,7 +205,7 @@ fn the_cost_grows_with_the_text_alone() {
     ] {
         let start = if block.starts_with('|') { "| h | i |\n|--|--|\n" } else { "" };
         let text = |bytes: usize| format!("{start}{}", block.repeat(bytes / block.len()));
-        let (short, long) = (per_byte(&text(20_000)), per_byte(&text(60_000)));
+        let (short, long) = (per_byte(&text(16_000)), per_byte(&text(48_000)));
         assert!(long < 1.3 * short + 10.0, "{block:?}: {short:.1} and {long:.1}");
     }
 }
@@ -320,7 +320,9 @@ proptest! {
     #[test]
     fn rows_fit_and_are_clean(text in any_text(), columns in 2usize..60, whole in any::<bool>()) {
         for row in at_once(&text, columns, whole).rows() {
-            prop_assert!(row.width() <= columns, "{:?} at {}", row.text(), columns);
+            // One cluster may be wider than the screen: it is cut off when it is drawn.
+            let one = row.text().trim_start().graphemes(true).count() <= 1;
+            prop_assert!(row.width() <= columns || one, "{:?} at {}", row.text(), columns);
             prop_assert!(!row.text().contains(char::is_control), "{:?}", row.text());
             prop_assert!(!row.text().contains(['\u{202e}', '\u{2066}']), "{:?}", row.text());
         }

@@ -116,7 +116,7 @@ fn inputs_are_there_in_the_next_run() {
     let mut run = Run::start(home.path(), "true");
     run.keys("/stats\r");
     run.keys("What is a fox?\r");
-    run.wait_for("token limit reached");
+    run.wait_for("first token");
     run.leave();
     let mut run = Run::start(home.path(), "true");
     run.keys("\x12fox");
@@ -150,7 +150,7 @@ fn the_editor_has_the_terminal_and_gives_it_back() {
     // An editor that fails leaves the text as it was.
     fs::write(&editor, "#!/bin/sh\nexit 7\n").unwrap();
     run.keys("\x07");
-    run.wait_for("the input is unchanged");
+    run.wait_for("exit status: 7");
     run.wait_for("› from the editor");
     run.keys("\x03");
     run.wait("an empty input", |screen| screen.contents().contains("ask something"));
@@ -175,7 +175,7 @@ fn nothing_from_outside_acts_on_the_terminal() {
     run.keys("\x7f");
     run.wait_for("```txt");
     run.keys("\r");
-    run.wait_for("token limit reached");
+    run.wait_for("first token");
     let written = run.leave();
     assert!(!written.contains("\u{1b}]"), "an operating system command was written");
     assert!(!written.contains("\u{1b}[2J\u{9b}"), "what the file holds was written");

@@ -9,6 +9,9 @@ use crate::tui::text::pieces;
 /// What stands in front of a block's own words leaves them at least this many columns.
 const LEAST_WORDS: usize = 10;
 
+/// Columns of the widest character.
+const WIDEST: usize = 2;
+
 /// Bullets, from the outside in.
 const BULLETS: [&str; 3] = ["• ", "◦ ", "▪ "];
 
@@ -95,8 +98,9 @@ impl Page {
 
     /// Blocks, one below the other.
     pub(super) fn blocks(&mut self, blocks: &[Placed]) {
-        for (number, placed) in blocks.iter().enumerate() {
-            if number > 0 && (placed.gap || placed.block.stands_apart()) {
+        let before = self.rows.len();
+        for placed in blocks {
+            if self.rows.len() > before && (placed.gap || placed.block.stands_apart()) {
                 self.gap();
             }
             self.block(&placed.block);
@@ -176,7 +180,7 @@ impl Page {
         // Where columns are scarce, the mark alone stays, in a row with the words; or nothing does.
         let level = if fits {
             Level { first, rest, columns }
-        } else if first.is_some() && self.width() > columns {
+        } else if first.is_some() && self.width() >= columns + WIDEST {
             Level { first, columns, rest: Row::of(&" ".repeat(columns), Look::default()) }
         } else {
             Level { first: None, rest: Row::default(), columns: 0 }

@@ -162,7 +162,7 @@ impl Open {
         for (number, placed) in blocks.iter().enumerate() {
             let first = number == 0;
             let gap = if first { self.gap_before(source, placed) } else { placed.gap };
-            let follows = follows || !first;
+            let follows = follows || !page.rows.is_empty();
             let goes_on = first && self.list.is_some();
             if follows && (gap || (placed.block.stands_apart() && !goes_on)) {
                 page.gap();

@@ -23,6 +23,31 @@ pub(super) struct Placed {
     pub(super) block: Block,
 }
 
+impl Placed {
+    /// Where the line after the block's last one begins. The parser's own range of a list or a quote may take
+    /// in what follows it.
+    pub(super) fn end(&self, source: &str) -> usize {
+        let inner = match &self.block {
+            Block::List { items, .. } => items.last().map(|item| (&item.blocks, &item.range)),
+            Block::Quote(blocks) => Some((blocks, &self.range)),
+            _ => None,
+        };
+        match inner {
+            Some((blocks, range)) => match blocks.last() {
+                Some(last) => last.end(source),
+                None => next_line(source, range.start),
+            },
+            None if self.range.end == line_start(source, self.range.end) => self.range.end,
+            None => next_line(source, self.range.end),
+        }
+    }
+}
+
+/// Where the line after that of byte `at` begins.
+fn next_line(source: &str, at: usize) -> usize {
+    source[at..].find('\n').map_or(source.len(), |end| at + end + 1)
+}
+
 /// One block.
 #[derive(Debug, PartialEq)]
 pub(super) enum Block {
@@ -63,26 +88,52 @@ pub(super) struct Table {
 /// The blocks of `source`, which must be clean.
 pub(super) fn parse(source: &str) -> Vec<Placed> {
     let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
-    let parser = Parser::new_ext(source, options);
-    let definitions = definitions(&parser, source);
-    let mut reader = Reader { source, events: parser.into_offset_iter().peekable() };
-    let mut blocks = reader.blocks(0);
-    if !definitions.is_empty() {
-        blocks.extend(definitions);
-        blocks.sort_by_key(|placed| placed.range.start);
-    }
-    blocks
+    let events = Parser::new_ext(source, options).into_offset_iter().peekable();
+    let blocks = Reader { source, events }.blocks(0);
+    with_definitions(source, blocks)
 }
 
-/// Definitions of references (`[1]: https://…`) as they are written: the parser itself shows nothing of
-/// them, and the links that refer to them may have been drawn long before.
-fn definitions(parser: &Parser<'_>, source: &str) -> Vec<Placed> {
-    let place = |range: Range<usize>| {
-        let text = source[range.clone()].trim_end();
-        let gap = blank_before(source, range.start);
-        Placed { range, gap, block: Block::Definition(Words::quiet(text)) }
-    };
-    parser.reference_definitions().iter().map(|(_, definition)| place(definition.span.clone())).collect()
+/// The blocks, and between them the definitions of references (`[1]: https://…`) as they are written: the
+/// parser itself shows nothing of them, and the links that refer to them may have been drawn long before.
+fn with_definitions(source: &str, blocks: Vec<Placed>) -> Vec<Placed> {
+    let mut out: Vec<Placed> = Vec::with_capacity(blocks.len());
+    let mut from = 0;
+    for placed in blocks {
+        let start = line_start(source, placed.range.start);
+        definitions(source, from..start, &mut out);
+        from = placed.end(source);
+        let gap = !out.is_empty() && blank_before(source, placed.range.start);
+        out.push(Placed { gap, ..placed });
+    }
+    definitions(source, from..source.len(), &mut out);
+    out
+}
+
+/// The lines of a part that no block covers: definitions, one block for those without an empty line between.
+/// One that is indented may belong to a list or a quote: only what begins at the edge is certain.
+fn definitions(source: &str, part: Range<usize>, out: &mut Vec<Placed>) {
+    let Some(text) = source.get(part.clone()).filter(|text| !text.trim().is_empty()) else { return };
+    let mut at = part.start;
+    let mut begun: Option<usize> = None;
+    for line in text.split_inclusive('\n') {
+        if line.trim().is_empty() {
+            if let Some(start) = begun.take() {
+                out.push(definition(source, start..at, !out.is_empty()));
+            }
+        } else if begun.is_none() && line.starts_with('[') {
+            begun = Some(at);
+        }
+        at += line.len();
+    }
+    if let Some(start) = begun {
+        out.push(definition(source, start..at, !out.is_empty()));
+    }
+}
+
+fn definition(source: &str, range: Range<usize>, follows: bool) -> Placed {
+    let gap = follows && blank_before(source, range.start);
+    let block = Block::Definition(Words::quiet(source[range.clone()].trim_end()));
+    Placed { range, gap, block }
 }
 
 /// Where the line of byte `at` begins.
@@ -109,7 +160,7 @@ impl<'a> Reader<'a> {
         // Containers that were entered without a block of their own.
         let mut ignored = 0;
         while let Some((event, range)) = self.events.peek() {
-            let range = range.clone();
+            let mut range = range.clone();
             let block = match event {
                 Event::End(_) if ignored == 0 => {
                     self.events.next();
@@ -130,7 +181,12 @@ impl<'a> Reader<'a> {
                     self.events.next();
                     Some(Block::Rule)
                 }
-                _ => Some(Block::Words(self.words())),
+                // The words of an item, which have no block of their own.
+                _ => {
+                    let (words, end) = self.words();
+                    range.end = range.end.max(end);
+                    Some(Block::Words(words))
+                }
             };
             if let Some(block) = block {
                 let gap = !out.is_empty() && blank_before(self.source, range.start);
@@ -145,11 +201,15 @@ impl<'a> Reader<'a> {
         let Some((Event::Start(tag), _)) = self.events.next() else { return None };
         Some(match tag {
             Tag::Heading { level, .. } => {
-                let words = self.words();
+                let (words, _) = self.words();
                 self.end();
                 Block::Heading(level as u8, words)
             }
-            Tag::BlockQuote(_) => Block::Quote(self.blocks(depth + 1)),
+            Tag::BlockQuote(_) => match self.blocks(depth + 1) {
+                // Its marks count as an empty line.
+                inner if inner.is_empty() => return None,
+                inner => Block::Quote(inner),
+            },
             Tag::List(first) => Block::List { first, items: self.items(depth + 1) },
             Tag::CodeBlock(kind) => {
                 let (language, fenced) = match &kind {
@@ -165,7 +225,7 @@ impl<'a> Reader<'a> {
             Tag::Table(alignments) => Block::Table(self.table(alignments)),
             // A paragraph; anything else is not turned on, and its words are worth showing.
             _ => {
-                let words = self.words();
+                let (words, _) = self.words();
                 self.end();
                 Block::Words(words)
             }
@@ -192,7 +252,7 @@ impl<'a> Reader<'a> {
             match event {
                 Event::Start(Tag::TableHead | Tag::TableRow) => rows.push(Vec::new()),
                 Event::Start(Tag::TableCell) => {
-                    let words = self.words();
+                    let (words, _) = self.words();
                     self.end();
                     if let Some(row) = rows.last_mut() {
                         row.push(words);
@@ -208,15 +268,18 @@ impl<'a> Reader<'a> {
         Table { alignments, rows }
     }
 
-    fn words(&mut self) -> Row {
+    /// Words, and where they end.
+    fn words(&mut self) -> (Row, usize) {
         let mut words = Words::new(self.source);
+        let mut end = 0;
         while let Some((event, range)) = self.events.peek() {
             if !words.take(event, range) {
                 break;
             }
+            end = range.end;
             self.events.next();
         }
-        words.finish()
+        (words.finish(), end)
     }
 
     /// Takes the end of a block; whatever stands before it, which nothing should, goes with it.
@@ -291,6 +354,24 @@ mod tests {
         {
             assert_eq!(language(info), name);
         }
+    }
+
+    #[test]
+    fn nothing_but_definitions_is_without_a_block() {
+        let text = "# a\n\nb\n===\n- c\n\n  d\n1. e\n   ```\n   f\n   ```\n\n```x\ng\n```\n~~~\nh\n\n~~~~\n\n| i | j |\n|-|-|\n\
+                    | k | l |\n\n> m\nn\n\n<div>\no\n</div>\n\n    p\n\n    q\n\n---\nr  \ns\n";
+        let blocks = parse(text);
+        assert_eq!(blocks.len(), 12);
+        assert!(!blocks.iter().any(|placed| matches!(placed.block, Block::Definition(_))), "{blocks:?}");
+        let twice = parse("[a]: /u\n[a]: /u\n\n[b]: /v\nwords\n\n[a]: /w");
+        let definitions: Vec<&str> = twice
+            .iter()
+            .filter_map(|placed| match &placed.block {
+                Block::Definition(row) => Some(row.text()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(definitions, ["[a]: /u\n[a]: /u", "[b]: /v", "[a]: /w"]);
     }
 
     #[test]

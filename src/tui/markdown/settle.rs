@@ -67,13 +67,21 @@ impl Open {
         let blocks = parse(source);
         self.parsed += source.len() as u64;
         if blocks.is_empty() {
+            // The mark of a quote that has no words yet is no empty line.
+            if last == Last::Open && !source.trim().is_empty() {
+                return Done::default();
+            }
             self.gap = true;
             return Done { bytes: source.len(), head: None };
         }
         let closed = if last == Last::Closed { blocks.len() } else { closed(source, &blocks) };
-        let start = |at: usize| blocks.get(at).map_or(source.len(), |b| line_start(source, b.range.start));
-        self.freeze(source, &blocks[..closed], start(closed), columns, rows);
-        let mut bytes = start(closed);
+        // Up to the end of the last one: what lies between it and the next may belong to either.
+        let mut bytes = match (blocks.get(closed), blocks[..closed].last()) {
+            (None, _) => source.len(),
+            (_, None) => 0,
+            (Some(next), Some(done)) => done.end(source).min(line_start(source, next.range.start)),
+        };
+        self.freeze(source, &blocks[..closed], bytes, columns, rows);
         if let [Placed { block: Block::Code { language, fenced: true, .. }, range, .. }] = &blocks[closed..] {
             return Done { bytes: self.begin_code(source, range.start, language, columns, rows), head: None };
         }

@@ -70,16 +70,16 @@ fn create(text: &str) -> io::Result<PathBuf> {
     Err(io::Error::other(format!("too many files of ours in {}", folder.display())))
 }
 
-/// `EDITOR` may hold options too: a shell reads it, as git does.
-#[cfg(unix)]
+/// `EDITOR` may hold options too. What a shell would read in another way is left to one, as git does; a shell
+/// in between may die of a Ctrl+C that the editor takes.
 fn run(editor: &str, file: &Path) -> io::Result<std::process::ExitStatus> {
-    Command::new("sh").arg("-c").arg(format!("{editor} \"$@\"")).arg(editor).arg(file).status()
-}
-
-#[cfg(not(unix))]
-fn run(editor: &str, file: &Path) -> io::Result<std::process::ExitStatus> {
+    if cfg!(unix)
+        && editor.contains(['|', '&', ';', '<', '>', '(', ')', '$', '`', '"', '\'', '\\', '*', '=', '~'])
+    {
+        return Command::new("sh").arg("-c").arg(format!("{editor} \"$@\"")).arg(editor).arg(file).status();
+    }
     let mut words = editor.split_whitespace();
-    Command::new(words.next().unwrap_or("notepad")).args(words).arg(file).status()
+    Command::new(words.next().unwrap_or_default()).args(words).arg(file).status()
 }
 
 /// The text that the editor left, without the newline that editors end files with.
@@ -110,6 +110,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let editor = script(&folder, "echo \"$1\" > \"$0.args\"\nsed -i s/old/new/ \"$2\"");
         assert_eq!(edit("an old\ntext", &format!("{editor} --wait")).unwrap(), "an new\ntext");
+        assert_eq!(edit("an old\ntext", &format!("IT=1 '{editor}' --wait")).unwrap(), "an new\ntext");
         assert_eq!(fs::read_to_string(format!("{editor}.args")).unwrap(), "--wait\n");
     }
 
@@ -124,7 +125,7 @@ mod tests {
         let wrong = edit("text", &script(&folder, "exit 1")).unwrap_err();
         assert!(!wrong.contains("what was written"), "{wrong}");
         let wrong = edit("text", "/no/such/editor").unwrap_err();
-        assert!(wrong.contains("127"), "{wrong}");
+        assert!(wrong.contains("VISUAL or EDITOR say what is run"), "{wrong}");
         let wrong = edit("text", &script(&folder, "rm \"$1\"")).unwrap_err();
         assert!(wrong.contains("the file is gone"), "{wrong}");
     }

@@ -152,7 +152,6 @@ fn find<'a>(language: &str, set: &'a SyntaxSet) -> Option<&'a SyntaxReference> {
         "docker" => "dockerfile",
         "jsonc" | "json5" | "jsonl" => "json",
         "patch" => "diff",
-        "powershell" | "pwsh" => "ps1",
         other => other,
     };
     set.find_syntax_by_token(name)
@@ -233,7 +232,6 @@ mod tests {
             "shell",
             "console",
             "zsh",
-            "powershell",
             "sql",
             "json",
             "yaml",
