@@ -65,7 +65,7 @@ fn a_reply_that_is_being_written() {
     let mut desk = Desk::new(80, 24);
     desk.keys("go\n");
     let upto = REPLY.find("let (mut i").unwrap() + 12;
-    for piece in REPLY[..upto].as_bytes().chunks(5) {
+    for piece in REPLY.as_bytes()[..upto].chunks(5) {
         desk.write(Channel::Answer, std::str::from_utf8(piece).unwrap());
     }
     as_before("reply-growing-80x24", &desk.screen());
