@@ -120,6 +120,7 @@ pub const EDITING: &[(&str, &str)] = &[
     ("Ctrl+A, Ctrl+E", "start, end of the line"),
     ("Ctrl+K, Ctrl+U", "delete to the end, to the start"),
     ("Ctrl+W, Ctrl+Y", "delete a word, put back"),
+    ("Backspace at [pasted …]", "opens it; Ctrl+W deletes it"),
 ];
 
 /// What `key` means while the input is empty or not.

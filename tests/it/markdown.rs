@@ -181,6 +181,17 @@ fn a_growing_heading_does_not_flicker() {
 }
 
 #[test]
+fn marks_are_never_shown_raw_while_words_grow() {
+    let mut markdown = Markdown::default();
+    let text = "Some **strong words** and `code` too, **again**";
+    for end in 1..=text.len() {
+        markdown.fit(&text[..end], 80, false);
+        let row = markdown.rows()[0].text();
+        assert!(!row.contains('*') && row.matches('`').count() != 1, "{row:?} at {:?}", &text[..end]);
+    }
+}
+
+#[test]
 fn the_cost_grows_with_the_text_alone() {
     let cost = |text: &str| {
         let mut markdown = Markdown::default();

@@ -14,6 +14,7 @@
 mod code;
 mod colours;
 mod layout;
+mod mend;
 mod open;
 pub mod paint;
 mod parse;

@@ -14,6 +14,7 @@
 use super::code;
 use super::colours::Colours;
 use super::layout::Page;
+use super::mend::mended;
 use super::parse::{Block, Placed, blank_before, line_start, parse};
 use super::row::{Look, Row};
 use crate::tui::text::{cleaned, pieces};
@@ -147,6 +148,7 @@ impl Open {
                 if !growing.trim().chars().all(|c| matches!(c, '-' | '=')) {
                     text.push_str(growing);
                 }
+                let text = mended(&text);
                 let blocks = parse(&text);
                 self.parsed += text.len() as u64;
                 let mut page = Page::new(columns);
