@@ -2,7 +2,7 @@
 //!
 //! The text is split into blocks as it grows. A block that another one follows is closed: nothing that comes
 //! later can change it, so its rows are final. Only what is open (the last block, the last item of a list)
-//! is parsed again with every piece, and what is open is bounded: see [`open`]. The rows are a function of
+//! is parsed again with every piece, and what is open is bounded (`open.rs`). The rows are a function of
 //! the text alone, whatever pieces it came in; so are the boundaries that they were frozen at.
 //!
 //! ```text

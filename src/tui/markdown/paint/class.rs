@@ -187,6 +187,31 @@ mod tests {
         has(&parts, "let", Class::Keyword);
     }
 
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig { cases: 64, failure_persistence: None, ..Default::default() })]
+
+        /// Grammars are foreign: none may panic on what a model writes, and the runs always fit the line.
+        #[test]
+        fn any_text_can_be_read_in_any_language(
+            language in proptest::sample::select(vec![
+                "rust", "python", "javascript", "ts", "c", "cpp", "html", "css", "bash", "json", "yaml", "toml", "sql", "md", "diff",
+                "go", "java", "ruby", "php", "lua", "hs", "tex", "makefile", "dockerfile",
+            ]),
+            lines in proptest::collection::vec("[ -~]{0,40}|[\"'`{}<>/*#$]{0,12}|\\PC{0,12}", 1..8),
+        ) {
+            static SET: OnceLock<SyntaxSet> = OnceLock::new();
+            let set = SET.get_or_init(two_face::syntax::extra_newlines);
+            let mut grammar = Grammar::new(set.find_syntax_by_token(language).expect("a known language"));
+            for line in &lines {
+                let mut from = 0;
+                for (end, _) in grammar.line(line, set) {
+                    proptest::prop_assert!(from < end && end <= line.len() && line.is_char_boundary(end));
+                    from = end;
+                }
+            }
+        }
+    }
+
     #[test]
     fn a_very_long_line_is_plain() {
         let set = two_face::syntax::extra_newlines();
