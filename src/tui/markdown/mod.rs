@@ -13,7 +13,9 @@
 
 mod code;
 mod colours;
+mod fence;
 mod layout;
+mod lines;
 mod mend;
 mod open;
 pub mod paint;

@@ -13,9 +13,11 @@
 
 use super::code;
 use super::colours::Colours;
+use super::fence::Fence;
 use super::layout::Page;
+use super::lines::{blank_before, line_start};
 use super::mend::mended;
-use super::parse::{Block, Placed, blank_before, line_start, parse};
+use super::parse::{Block, Placed, parse};
 use super::row::{Look, Row};
 use crate::tui::text::{cleaned, pieces};
 
@@ -49,17 +51,6 @@ pub(super) enum State {
     Text,
     Code(Fence),
     LongLine,
-}
-
-/// Code being written.
-#[derive(Debug)]
-pub(super) struct Fence {
-    pub(super) mark: char,
-    pub(super) count: usize,
-    pub(super) indent: usize,
-    /// Its number among the colours, and its next line's number.
-    pub(super) code: usize,
-    pub(super) line: usize,
 }
 
 impl Open {

@@ -1,9 +1,11 @@
 //! How what is open becomes final; the rules are at the top of [`super::open`].
 
 use super::code;
+use super::fence::Fence;
 use super::layout::Page;
-use super::open::{Fence, Open, State, WINDOW};
-use super::parse::{Block, Placed, blank_before, line_start, parse};
+use super::lines::{blank_before, line_start};
+use super::open::{Open, State, WINDOW};
+use super::parse::{Block, Placed, parse};
 use super::row::Row;
 
 /// A head that is longer is not repeated when its table is cut.
@@ -214,27 +216,6 @@ impl Open {
             self.state = State::Code(fence);
         }
         bytes
-    }
-}
-
-impl Fence {
-    /// Whether a line closes the code.
-    fn closes(&self, line: &str) -> bool {
-        let rest = line.trim_start_matches(' ');
-        let marks = rest.chars().take_while(|c| *c == self.mark).count();
-        line.len() - rest.len() < 4 && marks >= self.count && rest[marks..].trim().is_empty()
-    }
-
-    /// Whether a line that is not whole may come to close the code.
-    pub(super) fn may_close(&self, line: &str) -> bool {
-        let rest = line.trim_start_matches(' ');
-        line.len() - rest.len() < 4 && !rest.is_empty() && rest.trim_end().chars().all(|c| c == self.mark)
-    }
-
-    /// A line without the indent that the fence has too.
-    pub(super) fn unindented<'a>(&self, line: &'a str) -> &'a str {
-        let spaces = line.bytes().take_while(|b| *b == b' ').count();
-        &line[spaces.min(self.indent)..]
     }
 }
 
