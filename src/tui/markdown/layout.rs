@@ -153,9 +153,10 @@ impl Page {
         let indent = Row::of(&" ".repeat(mark.width()), Look::default());
         self.lists += 1;
         self.within(Some(mark), indent, |page| {
+            let before = page.rows.len();
             page.blocks(&item.blocks);
-            // An item that has no words yet has its mark.
-            if page.levels.last().is_some_and(|level| level.first.is_some()) {
+            // An item that has no words yet has its mark, and always a row.
+            if page.rows.len() == before {
                 page.gap();
             }
         });
