@@ -119,6 +119,8 @@ pub struct State {
     pub start: Start,
     /// A pair is being opened.
     pub opening: bool,
+    /// Esc was pressed meanwhile: opening ends as soon as the engine can.
+    pub leaving: bool,
     /// Where it cannot be opened, another is chosen; a model named on the command line ends the program instead.
     pub choosable: bool,
     /// Files being loaded, and how far they are.
@@ -187,6 +189,7 @@ impl State {
     pub fn new(start: Start) -> State {
         State {
             opening: !start.choose,
+            leaving: false,
             choosable: start.choose,
             loading: Vec::new(),
             memory: (Vec::new(), 0),

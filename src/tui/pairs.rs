@@ -96,7 +96,7 @@ pub(super) fn open(state: &mut State, wanted: Wanted) -> Vec<Effect> {
     state.room.writing = None;
     state.overlay = Overlay::None;
     state.ready = None;
-    (state.opening, state.choosable) = (true, true);
+    (state.opening, state.leaving, state.choosable) = (true, false, true);
     state.loading.clear();
     state.memory = (Vec::new(), 0);
     state.start.title = wanted.model.clone();

@@ -152,7 +152,7 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Stage::Choosing => choosing(state, action),
         Stage::Opening if matches!(action, Action::Escape) => {
             // What is on disk already is not lost: the list comes, and another can be chosen.
-            state.choosable = true;
+            (state.choosable, state.leaving) = (true, true);
             vec![Effect::Cancel]
         }
         // Typed while loading: it stays, and Enter sends it once there is a model.

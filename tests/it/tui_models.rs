@@ -102,6 +102,9 @@ fn loading_shows_the_memory_it_will_take_and_can_be_cancelled() {
     }
     session.press(KeyCode::Esc, NONE);
     assert_eq!(session.effects(), [Effect::Cancel]);
+    // The engine lets go when it has finished what it is at: a large file may take seconds.
+    let screen = session.screen();
+    assert!(screen.contains("stopping…") && !screen.contains("Esc cancels"), "{screen}");
     session.event(Event::Failed(Failure { code: 130, too_long: None, ..failure(true) }));
     assert_eq!(session.effects(), [], "the list is known already");
     let screen = session.screen();

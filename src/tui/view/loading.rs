@@ -24,7 +24,7 @@ pub fn draw(state: &State, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
     }
     let room = room.saturating_sub(state.loading.len());
     lines.extend(memory(state, columns, room, theme));
-    let mut hint = "Esc cancels".to_string();
+    let mut hint = if state.leaving { "stopping…" } else { "Esc cancels" }.to_owned();
     if !state.composer.is_empty() {
         hint.push_str("; what you type is kept");
     }
