@@ -13,6 +13,8 @@ const NARROW: usize = 40;
 pub enum Tone {
     /// Who speaks.
     Label,
+    /// The same, of the turn that is chosen.
+    Chosen,
     /// What the person said.
     User,
     /// What the model said.
@@ -64,11 +66,36 @@ pub(super) struct Block {
     pub(super) body: Wrapped,
     pub(super) thought: Wrapped,
     footer: Wrapped,
+    tag: String,
+    chosen: bool,
 }
 
 impl Block {
     pub(super) fn new(entry: Entry) -> Block {
-        Block { entry, body: Wrapped::default(), thought: Wrapped::default(), footer: Wrapped::default() }
+        Block {
+            entry,
+            body: Wrapped::default(),
+            thought: Wrapped::default(),
+            footer: Wrapped::default(),
+            tag: String::new(),
+            chosen: false,
+        }
+    }
+
+    /// What is written behind the label, and whether the entry is the chosen one.
+    pub(super) fn tag(&mut self, tag: &str, chosen: bool) {
+        tag.clone_into(&mut self.tag);
+        self.chosen = chosen;
+    }
+
+    /// Who speaks, and which version of the turn it is.
+    fn label(&self, name: &'static str) -> (Tone, Part<'_>) {
+        let tag = if self.tag.is_empty() { String::new() } else { format!("  {}", self.tag) };
+        match (self.chosen, tag.is_empty()) {
+            (true, _) => (Tone::Chosen, Part::Line(Cow::Owned(format!("› {name}{tag}")))),
+            (false, true) => (Tone::Label, Part::Line(Cow::Borrowed(name))),
+            (false, false) => (Tone::Label, Part::Line(Cow::Owned(format!("{name}{tag}")))),
+        }
     }
 
     /// Wraps what has grown, or everything where `columns` has changed.
@@ -96,7 +123,7 @@ impl Block {
         let own = |text| Part::Line(Cow::Borrowed(text));
         match &self.entry {
             Entry::User(_) => [
-                (Tone::Label, own("you")),
+                self.label("you"),
                 (Tone::User, Part::Wrapped(&self.body)),
                 none.clone(),
                 none.clone(),
@@ -122,7 +149,7 @@ impl Block {
                     (head, if open { (Tone::Thought, Part::Wrapped(&self.thought)) } else { none })
                 };
                 [
-                    (Tone::Label, own("model")),
+                    self.label("model"),
                     head,
                     thought,
                     (Tone::Answer, Part::Wrapped(&self.body)),

@@ -32,6 +32,7 @@ pub mod palette;
 pub mod preferences;
 pub mod presets;
 mod screen;
+pub mod sessions;
 pub mod settings;
 #[cfg(unix)]
 mod signals;
@@ -163,6 +164,7 @@ pub fn run(host: &mut dyn Host, start: Start) -> Result<Exit, TuiError> {
     let mut inputs = VecDeque::new();
     loop {
         update(&mut state, Msg::Tick(begun.elapsed()));
+        update(&mut state, Msg::Date(crate::sessions::Moment::now()));
         let idle = terminal.idle()?;
         let wait = match drawn {
             _ if !state.dirty || !idle => {

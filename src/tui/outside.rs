@@ -37,6 +37,7 @@ impl<'a> Outside<'a> {
                 }
                 News::Refused(failure) => Msg::Refused(failure),
                 News::Pairs(found) => Msg::Pairs(found),
+                News::Sessions(told) => Msg::Sessions(told),
             };
             effects.extend(update(state, message));
         }
@@ -85,6 +86,7 @@ impl<'a> Outside<'a> {
                 self.host.open(&wanted);
             }
             Effect::FindPairs => self.host.find_pairs(),
+            Effect::Store(wish) => self.host.store(*wish),
             Effect::Keep => {
                 if let Err(wrong) = self.host.keep(&state.start.preferences) {
                     update(state, Msg::Wrong(wrong));

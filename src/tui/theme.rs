@@ -71,6 +71,7 @@ impl Theme {
     pub fn tone(self, tone: Tone) -> Style {
         let plain = Style::new();
         match tone {
+            Tone::Chosen => self.marked(),
             Tone::Label => self.paint(plain.add_modifier(Modifier::BOLD), Color::Cyan),
             Tone::User | Tone::Answer => plain,
             Tone::Thought | Tone::Footer => self.quiet(),

@@ -106,6 +106,32 @@ impl Transcript {
         Some(text)
     }
 
+    /// Leaves the first `count` entries.
+    pub(super) fn truncate(&mut self, count: usize) {
+        if count < self.blocks.len() {
+            self.blocks.truncate(count);
+            self.top = None;
+        }
+    }
+
+    /// What is written behind an entry's label, and whether the entry is the chosen one.
+    pub(super) fn tag(&mut self, index: usize, tag: &str, chosen: bool) {
+        if let Some(block) = self.blocks.get_mut(index) {
+            block.tag(tag, chosen);
+        }
+    }
+
+    /// Moves the view so that an entry's first line is in it.
+    pub(super) fn reveal(&mut self, index: usize) {
+        let open = self.thoughts_open;
+        let line: usize = self.blocks.iter().take(index).map(|block| block.height(open)).sum();
+        let (top, rows) = (self.top_line(), self.rows.max(1));
+        if line < top || line >= top + rows {
+            let by = line.saturating_sub(rows / 3).cast_signed() - top.cast_signed();
+            self.scroll(by);
+        }
+    }
+
     /// Wraps what has changed, for a view of this size. Nothing is drawn before it.
     pub fn fit(&mut self, columns: usize, rows: usize) {
         let unseen = self.total.saturating_sub(self.seen);

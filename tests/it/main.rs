@@ -1,6 +1,7 @@
 //! One test program for everything that looks at slipstream from outside.
 
 mod bench;
+mod chats;
 mod checkpoint;
 mod cli;
 mod config;
@@ -21,13 +22,13 @@ mod pairing;
 mod pocket;
 mod policy;
 mod pty;
-mod screen;
-mod sessions;
 mod quantize;
 mod quantize_imatrix;
 mod quantize_lattice;
 mod quantize_target;
 mod quantize_types;
+mod screen;
+mod sessions;
 mod terminal;
 mod terminal_manners;
 mod tui;

@@ -9,6 +9,7 @@ pub mod loading;
 pub mod options;
 pub mod pairs;
 pub mod palette;
+pub mod sessions;
 pub mod stats;
 pub mod status;
 pub mod tokens;
@@ -109,6 +110,7 @@ pub fn draw(state: &State, theme: Theme, frame: &mut Frame<'_>) {
     if state.stage() != Stage::Chatting {
         match (state.stage(), &state.overlay) {
             (_, Overlay::Help(top)) => help::draw(*top, theme, frame, screen),
+            (_, Overlay::Sessions) => sessions::draw(state, theme, frame, screen),
             (Stage::Choosing, _) => pairs::draw(state, theme, frame, screen),
             _ => loading::draw(state, theme, frame, screen),
         }
@@ -164,6 +166,10 @@ fn overlay(state: &State, theme: Theme, frame: &mut Frame<'_>, areas: &Areas, sc
             uncover(frame, whole);
             pairs::draw(state, theme, frame, whole);
         }
+        Overlay::Sessions => {
+            uncover(frame, whole);
+            sessions::draw(state, theme, frame, whole);
+        }
         Overlay::Context(open) => {
             // The lower part is enough: what was said stays in view.
             let height = whole.height.min(10);
@@ -211,8 +217,13 @@ fn rule(state: &State, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
     } else {
         format!(" {} ", shorten(&hint, columns.saturating_sub(4)))
     };
+    // What is wrong with the disk stands at the left, as long as it is wrong.
+    let room = columns.saturating_sub(width(&tail) + 4);
+    let trouble = state.sessions.trouble.as_ref().filter(|_| room > 8);
+    let head = trouble.map_or_else(String::new, |text| format!("─ {} ", shorten(&one_line(text), room - 3)));
     let line = Line::from(vec![
-        Span::styled("─".repeat(columns.saturating_sub(width(&tail) + 1)), theme.quiet()),
+        Span::styled(head.clone(), theme.quiet()),
+        Span::styled("─".repeat(columns.saturating_sub(width(&head) + width(&tail) + 1)), theme.quiet()),
         Span::styled(tail, theme.title()),
         Span::styled("─", theme.quiet()),
     ]);

@@ -84,8 +84,24 @@ pub fn draw(state: &State, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
     drop(rows);
     let last = Rect { y: area.bottom() - 1, height: 1, ..area };
     let leave = if choosing { "Esc quits" } else { "Esc closes" };
-    let hint = format!("Enter loads  {leave}  r looks again");
+    let hint = format!("Enter loads  {leave}  r looks again{}", chats(state, choosing));
     frame.render_widget(Line::from(Span::styled(shorten(&hint, columns), theme.quiet())), last);
+}
+
+/// The chats of before, on the start screen.
+fn chats(state: &State, choosing: bool) -> String {
+    let infos = state.sessions.list.infos().unwrap_or_default();
+    match infos.first().filter(|_| choosing) {
+        None => String::new(),
+        Some(last) => {
+            let chats = if infos.len() == 1 {
+                "1 earlier chat".to_owned()
+            } else {
+                format!("{} earlier chats", infos.len())
+            };
+            format!("  Ctrl+S opens one of {chats}, the last: {}", one_line(&last.title))
+        }
+    }
 }
 
 fn heading(columns: usize) -> String {
