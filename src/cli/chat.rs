@@ -54,7 +54,7 @@ pub fn run(args: &ChatArgs, machine: &Machine) -> Result<u8, Problem> {
         start.sampling.clone_from(&settings.sampling);
         start.own_sampling.clone_from(&settings.sampling);
         let wanted = Wanted {
-            model: settings.remembered_as.to_string_lossy().into_owned(),
+            model: anywhere(&settings.remembered_as),
             drafter: Some(args.shared.model.drafter.clone()),
         };
         host.start(settings, wanted)?;
@@ -83,6 +83,12 @@ fn nothing_to_open(args: &ChatArgs) -> bool {
 
 fn names_model(args: &ChatArgs) -> bool {
     args.positional.is_some() || args.shared.model.model.as_deref().is_some_and(|name| !name.is_empty())
+}
+
+/// The name of a model, wherever the program is started.
+fn anywhere(model: &Path) -> String {
+    let absolute = std::path::absolute(model).ok().filter(|_| model != Path::new(last::POCKET));
+    absolute.as_deref().unwrap_or(model).to_string_lossy().into_owned()
 }
 
 /// The model that a session was written with, where it can be opened.

@@ -32,6 +32,8 @@ pub struct Keeper {
     states: Option<States>,
     /// The session in which something was said last.
     current: Option<SessionId>,
+    /// There is a file.
+    kept: bool,
 }
 
 impl Keeper {
@@ -64,6 +66,7 @@ impl Keeper {
                 Store::in_memory().ok()
             }
         };
+        let kept = folder.is_some();
         let info = match (&store, wanted) {
             (Some(store), Some(name)) => Some(named(store, name)?),
             _ => None,
@@ -86,7 +89,7 @@ impl Keeper {
             None => tell(Told::Unkept("chats are not kept: there is no memory for them".to_owned())),
         }
         let current = info.as_ref().map(|info| info.id);
-        let keeper = Keeper { recorder, sender, exports, imports: channel(), states, current };
+        let keeper = Keeper { recorder, sender, exports, imports: channel(), states, current, kept };
         Ok((keeper, info))
     }
 
@@ -172,7 +175,7 @@ impl Keeper {
         if let Some(states) = self.states.take() {
             states.changes().into_iter().for_each(|change| recorder.change(change));
         }
-        (self.current, recorder.finish())
+        (self.current.filter(|_| self.kept), recorder.finish())
     }
 }
 

@@ -163,7 +163,7 @@ pub fn unpark(
     tokens_per_second: Option<f64>,
 ) -> Unparked {
     let Ok(mut file) = File::open(&parking.file) else { return Unparked::None };
-    let read = read(&mut file, parking, context, tokens_per_second);
+    let read = read(&mut file, parking, session.tokens(), context, tokens_per_second);
     let unfit = match read {
         Ok(Some(parts)) => {
             let count = parts.tokens.len() as u32;
@@ -193,6 +193,7 @@ struct Parts {
 fn read(
     file: &mut File,
     parking: &Parking,
+    held: &[TokenId],
     context: &Context<'_>,
     tokens_per_second: Option<f64>,
 ) -> io::Result<Option<Parts>> {
@@ -209,13 +210,20 @@ fn read(
     let length = header.tokens as usize * size_of::<i32>();
     let all = length as u64 + header.state_bytes + header.window_bytes;
     let mut data = Vec::new();
+    file.take(length as u64).read_to_end(&mut data)?;
+    let token = |bytes: &[u8]| TokenId(bytes.try_into().map_or(0, i32::from_le_bytes));
+    let tokens: Vec<TokenId> = data.chunks_exact(size_of::<i32>()).map(token).collect();
+    if held.starts_with(&tokens) {
+        // The cache has all of it, and perhaps more.
+        return Ok(None);
+    }
     let room = usize::try_from(all).map_err(|_| io::ErrorKind::OutOfMemory)?;
-    data.try_reserve_exact(room).map_err(|_| io::ErrorKind::OutOfMemory)?;
+    data.try_reserve_exact(room.saturating_sub(length)).map_err(|_| io::ErrorKind::OutOfMemory)?;
     // The disk is judged by the first bytes.
     let begun = Instant::now();
-    file.take(SAMPLE as u64).read_to_end(&mut data)?;
+    let sampled = file.take(SAMPLE as u64).read_to_end(&mut data)?;
     #[expect(clippy::cast_precision_loss)]
-    let reading = begun.elapsed().as_secs_f64() * (all as f64 / data.len().max(1) as f64);
+    let reading = begun.elapsed().as_secs_f64() * (all as f64 / sampled.max(1) as f64);
     if reading >= compute {
         return Ok(None);
     }
@@ -223,15 +231,13 @@ fn read(
     if data.len() as u64 != all {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    let (tokens, rest) = data.split_at(length);
+    let (token_bytes, rest) = data.split_at(length);
     let (state, window) = rest.split_at(header.state_bytes as usize);
     let mut hash = Hash::new();
-    [tokens, state, window].into_iter().for_each(|part| hash.add(part));
+    [token_bytes, state, window].into_iter().for_each(|part| hash.add(part));
     if hash.end() != header.hash {
         return Err(io::ErrorKind::InvalidData.into());
     }
-    let token = |bytes: &[u8]| TokenId(bytes.try_into().map_or(0, i32::from_le_bytes));
-    let tokens: Vec<TokenId> = tokens.chunks_exact(size_of::<i32>()).map(token).collect();
     let window = (!window.is_empty()).then(|| Checkpoint::of(header.window_length, window.to_vec()));
     Ok(Some(Parts { tokens, state: state.to_vec(), window }))
 }

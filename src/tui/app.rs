@@ -319,7 +319,10 @@ impl State {
     pub fn quit(&mut self, exit: Exit) -> Vec<Effect> {
         let mut effects = vec![Effect::Cancel];
         effects.extend(sessions::record::broken_off(self));
-        effects.extend(sessions::park(self));
+        // It may take a second: who ends the program otherwise does not want to wait.
+        if exit == Exit::Quit {
+            effects.extend(sessions::park(self));
+        }
         effects.extend([Effect::Send(Command::Shutdown), Effect::Exit(exit)]);
         effects
     }

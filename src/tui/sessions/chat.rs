@@ -68,6 +68,12 @@ impl Chat {
         &self.tree
     }
 
+    /// Whether a question of it is being written anew.
+    #[must_use]
+    pub fn is_editing(&self) -> bool {
+        self.editing.is_some()
+    }
+
     /// The last turn that is shown.
     #[must_use]
     pub fn head(&self) -> Option<TurnId> {

@@ -213,14 +213,20 @@ pub(in crate::tui) fn paste(state: &mut State, text: &str) -> Vec<Effect> {
 }
 
 fn open_marked(state: &mut State) -> Vec<Effect> {
-    let Some(session) = state.sessions.list.marked().map(|line| line.session()) else { return Vec::new() };
+    let Some(line) = state.sessions.list.marked() else { return Vec::new() };
+    let session = line.session();
+    let goal = match line {
+        Line::Hit(hit, _) => hit.turn,
+        Line::Session(_) => None,
+    };
     if state.running.is_some() {
         state.notify(super::versions::BUSY);
         return Vec::new();
     }
+    state.sessions.goal = goal;
     if state.sessions.chat.id == Some(session) {
         state.overlay = Overlay::None;
-        return Vec::new();
+        return super::show::reach_goal(state);
     }
     vec![ask(Question::Open(session))]
 }
@@ -274,7 +280,8 @@ pub(super) fn delete(state: &mut State, session: SessionId, title: &str) -> Resu
     effects.push(change(Change::DeleteSession(session, deletion, state.sessions.date)));
     state.sessions.list.remove(session);
     let title = crate::tui::text::one_line(title);
-    state.sessions.back = Some(Back::Deletion(deletion, format!("\u{201c}{title}\u{201d}")));
+    let what = format!("\u{201c}{title}\u{201d}");
+    state.sessions.back = Some(Back::Deletion { id: deletion, what, shown: open.then_some(session) });
     state.notify(format!("deleted \u{201c}{title}\u{201d} (Ctrl+X z brings it back)"));
     Ok(effects)
 }

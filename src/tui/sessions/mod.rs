@@ -85,6 +85,8 @@ pub struct Sessions {
     pub trouble: Option<String>,
     /// The date and time.
     pub date: Moment,
+    /// The turn that is to be seen once its session is open: something was found there.
+    goal: Option<TurnId>,
     /// What was taken away last.
     pub back: Option<Back>,
     /// What the marks behind the labels of the transcript were made of.
@@ -94,8 +96,15 @@ pub struct Sessions {
 /// What can be brought back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Back {
-    /// A deletion, and what was deleted, in words.
-    Deletion(DeletionId, String),
+    /// A deletion.
+    Deletion {
+        /// Its name.
+        id: DeletionId,
+        /// What was deleted, in words.
+        what: String,
+        /// The session to be shown again, where it was the open one, or a turn of it.
+        shown: Option<SessionId>,
+    },
     /// The turn that was looked at before a question was taken back.
     Head(TurnId),
 }

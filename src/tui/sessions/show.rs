@@ -27,7 +27,25 @@ pub(super) fn opened(state: &mut State, session: Session) -> Vec<Effect> {
         effects.extend(unpark(state));
     }
     effects.extend(trace::wanted(state));
+    effects.extend(reach_goal(state));
     effects
+}
+
+/// Shows the turn that was looked for, if need be by another branch.
+pub(super) fn reach_goal(state: &mut State) -> Vec<Effect> {
+    let Some(goal) = state.sessions.goal else { return Vec::new() };
+    let chat = &state.sessions.chat;
+    if let Some(entry) = chat.entry_of(goal) {
+        state.sessions.goal = None;
+        state.transcript.reveal(entry);
+        return Vec::new();
+    }
+    if chat.tree.node(goal).is_none() {
+        state.sessions.goal = None;
+        return Vec::new();
+    }
+    let head = chat.tree.newest_below(goal);
+    super::versions::look_at(state, Some(head))
 }
 
 /// What is shown is left: nothing is shown, nothing is open.
@@ -74,7 +92,9 @@ pub(super) fn branch(state: &mut State, turns: Vec<Turn>) -> Vec<Effect> {
     add(state, &turns);
     restore_room(state);
     state.transcript.follow();
-    trace::wanted(state)
+    let mut effects = trace::wanted(state);
+    effects.extend(reach_goal(state));
+    effects
 }
 
 /// Leaves the first `kept` turns of the branch on the screen.

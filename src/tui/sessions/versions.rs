@@ -58,6 +58,10 @@ pub(in crate::tui) fn go_on(state: &mut State) -> Vec<Effect> {
     // It takes the place of what it goes on with. Notes below it would stand between.
     state.transcript.truncate(entry + 1);
     state.entries_removed();
+    if let Some(inline) = &mut state.inline {
+        // What was printed of it is printed again, with what comes.
+        inline.limit(entry);
+    }
     state.sessions.chat.places.pop();
     // The seed of what it goes on with: so it becomes what it would have become.
     state.attempt = place as u64;
@@ -146,7 +150,8 @@ pub(in crate::tui) fn delete_turn(state: &mut State, turn: TurnId) -> Vec<Effect
     let chat = &mut state.sessions.chat;
     let head = chat.tree.head_without(turn);
     chat.tree.remove(turn);
-    state.sessions.back = Some(Back::Deletion(deletion, "the turn".to_owned()));
+    let shown = chat.id;
+    state.sessions.back = Some(Back::Deletion { id: deletion, what: "the turn".to_owned(), shown });
     state.notify("deleted (Ctrl+X z brings it back)");
     let mut effects = vec![change(Change::DeleteTurn(turn, deletion, at))];
     effects.extend(look_at(state, head));
@@ -163,12 +168,14 @@ pub(in crate::tui) fn bring_back(state: &mut State) -> Result<Vec<Effect>, Strin
             state.composer.clear();
             Ok(look_at(state, Some(head)))
         }
-        Some(Back::Deletion(deletion, what)) => {
+        Some(Back::Deletion { id, what, shown }) => {
             state.notify(format!("{what} is back"));
-            let mut effects = vec![change(Change::Restore(deletion))];
+            let mut effects = vec![change(Change::Restore(id))];
             effects.extend(super::list::refresh(state));
-            // The turns of the open session may be among what came back.
-            if let Some(session) = state.sessions.chat.id.filter(|_| state.running.is_none()) {
+            // Where another session was opened or begun since, it stays.
+            let open = state.sessions.chat.id;
+            let shown = shown.filter(|session| open.is_none_or(|open| open == *session));
+            if let Some(session) = shown.filter(|_| state.running.is_none()) {
                 effects.extend(record::settle(state));
                 effects.push(ask(Question::Open(session)));
             }
