@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::args::ChatArgs;
 use super::host::ChatHost;
-use super::machine::{Machine, fresh_seed};
+use super::machine::{Machine, data_folder, fresh_seed};
 use super::settings::{resolve, speculation};
 use super::{last, preferences, printer};
 use crate::error::{Kind, Problem};
@@ -47,6 +47,7 @@ pub fn run(args: &ChatArgs, machine: &Machine) -> Result<u8, Problem> {
         stop: reply.stop.clone(),
         ignore_end_of_turn: reply.ignore_eos,
     };
+    let files = tui::Files { inputs: data_folder().map(|folder| folder.join("inputs")) };
     if !choose {
         let model = its_model.as_deref().or(args.positional.as_deref());
         let settings = resolve(model, &args.shared, machine)?;
@@ -60,7 +61,7 @@ pub fn run(args: &ChatArgs, machine: &Machine) -> Result<u8, Problem> {
         host.start(settings, wanted)?;
     }
     printer::hold();
-    let outcome = tui::run(&mut host, start);
+    let outcome = tui::run(&mut host, start, files);
     printer::release();
     let closed = host.close();
     if let Some(error) = &closed.unwritten {

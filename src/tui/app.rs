@@ -17,6 +17,7 @@ use crate::tui::host::{Found, MemoryLine, Opening, Wanted};
 use crate::tui::inline::Inline;
 use crate::tui::keys::{Action, Focus};
 use crate::tui::meter::Meter;
+use crate::tui::outside::{Answer, Job};
 pub use crate::tui::overlay::Overlay;
 use crate::tui::pairs::PairList;
 use crate::tui::sessions::{self, Sessions, Told, Wish};
@@ -59,6 +60,8 @@ pub enum Msg {
     Sessions(Told),
     /// Something could not be done outside: a sentence.
     Wrong(String),
+    /// Something outside was done.
+    Outside(Answer),
     /// Nothing of interest.
     Nothing,
 }
@@ -84,6 +87,10 @@ pub enum Effect {
     Store(Box<Wish>),
     /// Put this on the clipboard.
     Copy(String),
+    /// Do this outside; an answer comes back.
+    Outside(Job),
+    /// Let the person edit this text in their editor; the answer comes back.
+    Edit(String),
     /// End.
     Exit(Exit),
     /// End: the engine has ended.

@@ -12,7 +12,7 @@ use crate::tui::options::Options;
 use crate::tui::overlay::{self, Overlay, toggle};
 use crate::tui::palette::Palette;
 use crate::tui::sessions::{self, list, select, versions};
-use crate::tui::{clipboard, context, engine, pairs, speculate, view};
+use crate::tui::{clipboard, complete, context, engine, outside, pairs, speculate, view};
 
 /// A second Ctrl+C within this time quits.
 const AGAIN: Duration = Duration::from_secs(2);
@@ -35,6 +35,10 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         }
         _ => state.dirty = true,
     }
+    let written = !state.overlay.takes_letters() && state.stage() != Stage::Choosing;
+    if written && state.composer.takes(&msg) {
+        return Vec::new();
+    }
     // Nothing that a person sets changes while the engine speaks; it speaks often.
     let settles = !matches!(msg, Msg::Engine(_));
     let mut effects = dispatch(state, msg);
@@ -49,6 +53,7 @@ fn dispatch(state: &mut State, msg: Msg) -> Vec<Effect> {
     match msg {
         Msg::Engine(event) => engine::receive(state, event),
         Msg::Sessions(told) => sessions::hear(state, told),
+        Msg::Outside(answer) => outside::receive(state, answer),
         Msg::Opened(opening) => {
             pairs::opened(state, *opening);
             Vec::new()
@@ -56,7 +61,7 @@ fn dispatch(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::Refused(failure) => pairs::refused(state, failure),
         Msg::Pairs(found) => {
             pairs::found(state, found);
-            Vec::new()
+            complete::models_came(state)
         }
         Msg::Act(action) => {
             state.prefix = false;
@@ -166,10 +171,7 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
             vec![Effect::Cancel]
         }
         // Typed while loading: it stays, and Enter sends it once there is a model.
-        Stage::Opening => {
-            writing(state, action);
-            Vec::new()
-        }
+        Stage::Opening => writing(state, action).unwrap_or_default(),
         Stage::Chatting => chatting(state, action),
     }
 }
@@ -187,25 +189,27 @@ fn choosing(state: &mut State, action: Action) -> Vec<Effect> {
     }
 }
 
-/// Keys of the input, in every stage that has one. Whether it was one.
-fn writing(state: &mut State, action: Action) -> bool {
+/// Keys of the input, in every stage that has one. `None`: it was none of them.
+fn writing(state: &mut State, action: Action) -> Option<Vec<Effect>> {
     match action {
         Action::EndOfInput => state.composer.edit(KeyEvent::new(KeyCode::Char('d'), KeyModifiers::CONTROL)),
         Action::NewLine => state.composer.new_line(),
         Action::Up => state.composer.up(),
         Action::Down => state.composer.down(),
-        Action::Complete => commands::complete(state),
-        _ => return false,
+        Action::Search => state.composer.search_back(),
+        Action::Complete => return Some(complete::tab(state, None)),
+        Action::Editor => return Some(vec![Effect::Edit(state.composer.text())]),
+        _ => return None,
     }
-    true
+    Some(Vec::new())
 }
 
 fn chatting(state: &mut State, action: Action) -> Vec<Effect> {
     if action == Action::Complete && state.composer.is_empty() && select::begin(state) {
         return Vec::new();
     }
-    if writing(state, action) {
-        return Vec::new();
+    if let Some(effects) = writing(state, action) {
+        return effects;
     }
     match action {
         Action::Escape => return escape(state),

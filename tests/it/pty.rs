@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::{Read, Write};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,13 +12,6 @@ use vt100::{Parser, Screen};
 
 /// How long anything may take: loading the pocket pair and a reply on a busy machine with few cores.
 const PATIENCE: Duration = Duration::from_secs(90);
-
-/// A folder that nothing else uses.
-pub fn fresh_folder() -> String {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    format!("{}/data-{}-{number}", env!("CARGO_TARGET_TMPDIR"), std::process::id())
-}
 
 /// The program in a terminal.
 pub struct Run {
@@ -30,6 +23,8 @@ pub struct Run {
     pub written: Arc<Mutex<Vec<u8>>>,
     /// Whether the terminal reads what is written to it.
     pub reads: Arc<AtomicBool>,
+    /// What it keeps on the disk is its own, and goes with it.
+    _data: tempfile::TempDir,
 }
 
 impl Run {
@@ -62,8 +57,8 @@ impl Run {
         // Nobody's clipboard is touched by a test.
         command.env("SSH_CONNECTION", "test");
         command.env("SLIPSTREAM_CONFIG", concat!(env!("CARGO_TARGET_TMPDIR"), "/no-config.toml"));
-        // Nor anybody's chats.
-        command.env("SLIPSTREAM_DATA", fresh_folder());
+        let data = tempfile::tempdir().unwrap();
+        command.env("SLIPSTREAM_DATA", data.path());
         configure(&mut command);
         let child = pair.slave.spawn_command(command).unwrap();
         drop(pair.slave);
@@ -91,7 +86,15 @@ impl Run {
                 }
             }
         });
-        Run { child, master: Some(pair.master), keyboard: Some(keyboard), terminal, written, reads }
+        Run {
+            child,
+            master: Some(pair.master),
+            keyboard: Some(keyboard),
+            terminal,
+            written,
+            reads,
+            _data: data,
+        }
     }
 
     pub fn keys(&mut self, keys: &str) {

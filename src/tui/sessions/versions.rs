@@ -36,7 +36,7 @@ pub(in crate::tui) fn go_on(state: &mut State) -> Vec<Effect> {
     };
     let (parent, session) = (chat.tree.node(old).and_then(|node| node.parent), chat.id);
     let place = chat.tree.version(old).map_or(0, |(place, _)| place - 1);
-    let (Some(session), Some(reply)) = (session, state.transcript.reply_mut(entry)) else {
+    let Some(Entry::Reply(reply)) = state.transcript.entries().nth(entry) else {
         state.notify("the last turn is not the model's: there is no reply to go on with");
         return Vec::new();
     };
@@ -44,8 +44,7 @@ pub(in crate::tui) fn go_on(state: &mut State) -> Vec<Effect> {
         state.notify("the reply has no answer to go on with: /regen writes it again");
         return Vec::new();
     }
-    reply.running = true;
-    reply.footer.clear();
+    let (Some(session), Some(reply)) = (session, state.transcript.reopen(entry)) else { return Vec::new() };
     let new = NewReply {
         id: TurnId::fresh(parent.max(Some(old))),
         session,

@@ -8,7 +8,6 @@ use slipstream::engine::parked;
 use slipstream::event::{Command, Parking};
 
 use crate::drive::{Driver, chat, greedy, model, mtp, settings, user};
-use crate::pty::fresh_folder;
 
 const QUESTION: &str = "What is a river, what is a lake, and what is the difference between the two of them?";
 
@@ -17,8 +16,8 @@ fn parking(file: &std::path::Path) -> Parking {
 }
 
 /// A first run: one turn, and its state saved. The file, the reply, and the tokens of the prompt.
-fn first_run() -> (PathBuf, String, u32) {
-    let file = PathBuf::from(fresh_folder()).join("states/one.state");
+fn first_run(folder: &tempfile::TempDir) -> (PathBuf, String, u32) {
+    let file = folder.path().join("states/one.state");
     let driver = Driver::start(settings(mtp(), 3));
     let heard = driver.ask(chat(vec![user(QUESTION)], greedy(), 60));
     driver.engine.send(Command::Park(parking(&file)));
@@ -42,7 +41,8 @@ fn second_run(file: Option<&std::path::Path>, identity: &str, first: &str) -> (S
 
 #[test]
 fn a_saved_state_spares_the_prompt_and_changes_no_text() {
-    let (file, first, prompt) = first_run();
+    let folder = tempfile::tempdir().unwrap();
+    let (file, first, prompt) = first_run(&folder);
     let known = parked(&file).expect("a sound file");
     assert!(known.tokens >= prompt && known.bytes == fs::metadata(&file).unwrap().len(), "{known:?}");
     let (plain, none, _) = second_run(None, "pocket", &first);
@@ -55,7 +55,8 @@ fn a_saved_state_spares_the_prompt_and_changes_no_text() {
 
 #[test]
 fn what_does_not_fit_is_thrown_away_and_the_tokens_are_read() {
-    let (file, first, _) = first_run();
+    let folder = tempfile::tempdir().unwrap();
+    let (file, first, _) = first_run(&folder);
     let sound = fs::read(&file).unwrap();
     let (plain, ..) = second_run(None, "pocket", &first);
     let check = |what: &str, bytes: &[u8], identity: &str| {
@@ -77,7 +78,8 @@ fn what_does_not_fit_is_thrown_away_and_the_tokens_are_read() {
 
 #[test]
 fn a_state_that_is_too_long_for_the_context_is_left_alone() {
-    let (file, first, _) = first_run();
+    let folder = tempfile::tempdir().unwrap();
+    let (file, first, _) = first_run(&folder);
     let driver = Driver::start(slipstream::engine::EngineSettings { context: 256, ..settings(mtp(), 3) });
     let tokens = parked(&file).unwrap().tokens;
     driver.engine.send(Command::Unpark(parking(&file)));
@@ -89,7 +91,8 @@ fn a_state_that_is_too_long_for_the_context_is_left_alone() {
 
 #[test]
 fn nothing_is_saved_that_is_computed_faster() {
-    let file = PathBuf::from(fresh_folder()).join("one.state");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("one.state");
     let driver = Driver::start(settings(mtp(), 3));
     driver.ask(chat(vec![user(QUESTION)], greedy(), 8));
     driver.engine.send(Command::Park(Parking { worth: Duration::from_secs(100_000), ..parking(&file) }));

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use slipstream::sessions::{FILE_NAME, Session, Store};
 
-use crate::pty::{Run, fresh_folder, replied};
+use crate::pty::{Run, replied};
 
 /// The program with its data in this folder.
 fn start(data: &str, arguments: &[&str]) -> Run {
@@ -30,20 +30,20 @@ fn texts(session: &Session) -> Vec<&str> {
 
 #[test]
 fn a_chat_is_left_resumed_changed_and_deleted() {
-    let data = fresh_folder();
-    std::fs::create_dir_all(&data).unwrap();
-    let mut run = start(&data, &["chat", "pocket", "-n", "24"]);
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    let mut run = start(data, &["chat", "pocket", "-n", "24"]);
     run.wait_for("? help");
     run.keys("What is a river?\r");
     run.wait("a reply", replied);
     run.keys("\x04");
     let _ = run.ended();
     run.shows("to go on: slipstream chat --session");
-    let first = last(&data);
+    let first = last(data);
     assert_eq!((texts(&first).len(), texts(&first)[0]), (2, "What is a river?"));
 
     // Resumed: with its model, though none is named; and gone on with.
-    let mut run = start(&data, &["--resume", "-n", "24"]);
+    let mut run = start(data, &["--resume", "-n", "24"]);
     run.wait_for("What is a river?");
     run.wait_for("? help");
     run.keys("/continue\r");
@@ -73,17 +73,17 @@ fn a_chat_is_left_resumed_changed_and_deleted() {
     run.wait_for("is back");
     run.keys("\x04");
     assert_eq!(run.end().exit_code(), 0);
-    let then = last(&data);
+    let then = last(data);
     assert_eq!(then.info.id, first.info.id);
     assert_eq!(then.tree.len(), 6, "one question twice, its replies: three and one");
     assert_eq!(texts(&then)[0], "What is a river? Tell me.");
-    let markdown = std::fs::read_to_string(Path::new(&data).join("what-is-a-river.md")).unwrap();
+    let markdown = std::fs::read_to_string(Path::new(data).join("what-is-a-river.md")).unwrap();
     assert!(markdown.contains("Tell me."), "{markdown}");
-    let json = std::fs::read_to_string(Path::new(&data).join("all.json")).unwrap();
+    let json = std::fs::read_to_string(Path::new(data).join("all.json")).unwrap();
     assert_eq!(slipstream::sessions::parse_export(&json).unwrap().sessions[0].turns.len(), 6);
 
     // Imported, it is another session with the same tree.
-    let mut run = start(&data, &["chat", "pocket"]);
+    let mut run = start(data, &["chat", "pocket"]);
     run.wait_for("? help");
     run.keys("/import all.json\r");
     run.wait_for("1 chat imported");
@@ -98,10 +98,10 @@ fn a_chat_is_left_resumed_changed_and_deleted() {
 
 #[test]
 fn two_programs_keep_their_chats_in_one_file() {
-    let data = fresh_folder();
-    std::fs::create_dir_all(&data).unwrap();
-    let mut first = start(&data, &["chat", "pocket", "-n", "16"]);
-    let mut second = start(&data, &["chat", "pocket", "-n", "16"]);
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    let mut first = start(data, &["chat", "pocket", "-n", "16"]);
+    let mut second = start(data, &["chat", "pocket", "-n", "16"]);
     first.wait_for("? help");
     second.wait_for("? help");
     first.keys("What is a dog?\r");
@@ -117,16 +117,16 @@ fn two_programs_keep_their_chats_in_one_file() {
     first.keys("\x04");
     second.keys("\x04");
     assert_eq!((first.end().exit_code(), second.end().exit_code()), (0, 0));
-    let store = Store::open(&Path::new(&data).join(FILE_NAME)).unwrap().store;
+    let store = Store::open(&Path::new(data).join(FILE_NAME)).unwrap().store;
     assert_eq!(store.sessions().unwrap().len(), 2);
 }
 
 #[cfg(unix)]
 #[test]
 fn a_kill_loses_at_most_the_last_second() {
-    let data = fresh_folder();
-    std::fs::create_dir_all(&data).unwrap();
-    let mut run = start(&data, &["chat", "pocket", "--ignore-eos", "-c", "8192"]);
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    let mut run = start(data, &["chat", "pocket", "--ignore-eos", "-c", "8192"]);
     run.wait_for("? help");
     run.keys("What is a mountain?\r");
     // Well into the reply: what was on the screen two seconds before the kill must be there.
@@ -139,7 +139,7 @@ fn a_kill_loses_at_most_the_last_second() {
     std::thread::sleep(std::time::Duration::from_secs(2));
     run.signal("-KILL");
     let _ = run.ended();
-    let session = last(&data);
+    let session = last(data);
     let reply = &session.turns[1];
     let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     let kept = words(&reply.text).join(" ");
@@ -147,7 +147,7 @@ fn a_kill_loses_at_most_the_last_second() {
     let seen = words(&seen.join(" ")).join(" ");
     assert!(kept.starts_with(&seen), "seen: {seen}\nkept: {kept}");
     // The next start shows it, and says that it was interrupted.
-    let mut run = start(&data, &["--resume"]);
+    let mut run = start(data, &["--resume"]);
     run.wait_for("interrupted");
     run.wait_for("? help");
     run.keys("\x04");
@@ -156,31 +156,31 @@ fn a_kill_loses_at_most_the_last_second() {
 
 #[test]
 fn a_file_that_cannot_be_used_does_not_keep_anyone_from_chatting() {
-    let data = fresh_folder();
-    std::fs::create_dir_all(&data).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
     // A folder in the file's place.
-    std::fs::create_dir(Path::new(&data).join(FILE_NAME)).unwrap();
-    let mut run = start(&data, &["chat", "pocket", "-n", "8"]);
+    std::fs::create_dir(Path::new(data).join(FILE_NAME)).unwrap();
+    let mut run = start(data, &["chat", "pocket", "-n", "8"]);
     run.wait_for("? help");
     run.wait_for("chats are not kept");
     run.keys("What is a cat?\r");
     run.wait("a reply", replied);
     run.keys("\x04");
     assert_eq!(run.end().exit_code(), 0);
-    assert!(Path::new(&data).join(FILE_NAME).is_dir());
+    assert!(Path::new(data).join(FILE_NAME).is_dir());
 }
 
 #[test]
 fn a_session_that_is_not_there_is_an_error_before_anything_is_loaded() {
-    let data = fresh_folder();
-    std::fs::create_dir_all(&data).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_slipstream"))
         .args(["sessions", "show", "zzzzzzzz"])
-        .env("SLIPSTREAM_DATA", &data)
+        .env("SLIPSTREAM_DATA", data)
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(2));
-    let mut run = start(&data, &["chat", "pocket", "--session", "zzzzzzzz"]);
+    let mut run = start(data, &["chat", "pocket", "--session", "zzzzzzzz"]);
     assert_eq!(run.ended().exit_code(), 2);
     run.shows("no session is called zzzzzzzz");
 }
