@@ -2,6 +2,9 @@
 
 use std::io::{self, IsTerminal as _};
 use std::path::Path;
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
 
 use super::args::ChatArgs;
 use super::host::ChatHost;
@@ -13,6 +16,9 @@ use crate::request::SamplingSettings;
 use crate::sessions::SessionInfo;
 use crate::tui;
 use crate::tui::host::Wanted;
+
+/// How long the terminal may take for it.
+const LAST_WORD: Duration = Duration::from_millis(500);
 
 /// Runs the command.
 ///
@@ -68,13 +74,23 @@ pub fn run(args: &ChatArgs, machine: &Machine) -> Result<u8, Problem> {
         printer::note(&format!("not saved to the end: {error}; {}", error.help()));
     }
     if let Some(session) = closed.session {
-        printer::note(&format!("to go on: slipstream chat --session {session}"));
+        last_word(format!("to go on: slipstream chat --session {session}"));
     }
     let exit = outcome.map_err(problem)?;
     if let Some(loaded) = closed.loaded {
         last::write(&loaded);
     }
     Ok(exit.code())
+}
+
+/// Said on leaving. A terminal that nobody reads is not waited for.
+fn last_word(text: String) {
+    let (said, hears) = channel();
+    let _ = thread::Builder::new().name("last word".to_owned()).spawn(move || {
+        printer::note(&text);
+        let _ = said.send(());
+    });
+    let _ = hears.recv_timeout(LAST_WORD);
 }
 
 /// Whether no model is named anywhere, and none was used before: then one is chosen on the start screen.

@@ -132,3 +132,55 @@ pub fn remove(folder: &Path, names: &[String]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(session: SessionId, file: &str, bytes: u64, used: i64) -> Change {
+        Change::SaveState(SavedState {
+            file: file.to_owned(),
+            session,
+            turn: None,
+            model: "model".to_owned(),
+            token_hash: "00".to_owned(),
+            tokens: 9,
+            bytes,
+            created: Moment(used),
+            used: Moment(used),
+        })
+    }
+
+    #[test]
+    fn what_was_used_longest_ago_makes_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let states = folder.path().join(FOLDER);
+        fs::create_dir(&states).unwrap();
+        let mut store = Store::in_memory().unwrap();
+        let session = SessionId::fresh();
+        let large = MOST_BYTES / 2 + 1;
+        let changes =
+            [state(session, "old", large, 1), state(session, "new", large, 2), state(session, "gone", 1, 3)];
+        store.write(&changes).unwrap();
+        // Not one of ours, but young: another slipstream may be about to tell of it.
+        for name in ["old", "new", "other"] {
+            fs::write(states.join(name), "x").unwrap();
+        }
+        let _ = States::of(folder.path(), &mut store);
+        let known: Vec<String> =
+            store.saved_states(None).unwrap().into_iter().map(|state| state.file).collect();
+        assert_eq!(known, ["new"]);
+        assert!(!states.join("old").exists() && states.join("new").exists() && states.join("other").exists());
+    }
+
+    #[test]
+    fn a_name_that_leads_elsewhere_removes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let states = folder.path().join(FOLDER);
+        fs::create_dir(&states).unwrap();
+        fs::write(folder.path().join("precious"), "x").unwrap();
+        let absolute = folder.path().join("precious").to_string_lossy().into_owned();
+        remove(&states, &["../precious".to_owned(), absolute, "..".to_owned(), String::new()]);
+        assert!(folder.path().join("precious").exists());
+    }
+}

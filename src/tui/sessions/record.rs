@@ -66,7 +66,7 @@ pub(super) fn begin(state: &mut State, entry: usize, new: NewReply) -> Vec<Effec
     // Its tokens come as they are written.
     chat.traced.insert(new.id);
     chat.growing = Some(new.clone());
-    let mut effects = settle(state);
+    let mut effects = settle_with(state, true);
     effects.push(change(Change::Begin(new)));
     effects
 }
@@ -122,6 +122,11 @@ fn break_off(state: &mut State, reason: &str) -> Vec<Effect> {
 
 /// What has changed beside the turns: where the person looks, what is sent, how replies are written.
 pub(super) fn settle(state: &mut State) -> Vec<Effect> {
+    settle_with(state, false)
+}
+
+/// `answers`: the model that is open answers now.
+fn settle_with(state: &mut State, answers: bool) -> Vec<Effect> {
     let Some(session) = state.sessions.chat.id else { return Vec::new() };
     let mut effects = Vec::new();
     let chat = &state.sessions.chat;
@@ -136,7 +141,7 @@ pub(super) fn settle(state: &mut State) -> Vec<Effect> {
         state.sessions.chat.kept.sent_from = sent_from;
         effects.push(change(Change::SentFrom(session, sent_from)));
     }
-    let settings = settings(state);
+    let settings = settings(state, answers);
     if settings != state.sessions.chat.kept.settings {
         state.sessions.chat.kept.settings = settings.clone();
         effects.push(change(Change::Settings(session, settings)));
@@ -144,15 +149,15 @@ pub(super) fn settle(state: &mut State) -> Vec<Effect> {
     effects
 }
 
-/// The settings as they are kept with the session.
-fn settings(state: &State) -> SessionSettings {
+/// The settings as they are kept with the session. The model is the one that answered last, whichever is open.
+fn settings(state: &State, answers: bool) -> SessionSettings {
     let (start, kept) = (&state.start, &state.sessions.chat.kept.settings);
     let mut other = kept.other.clone();
     match &state.room.summary {
         Some(summary) => other.insert(SUMMARY.to_owned(), Value::String(summary.clone())),
         None => other.remove(SUMMARY),
     };
-    let ready = state.ready.as_ref();
+    let ready = state.ready.as_ref().filter(|_| answers);
     let identity = |name: String, path: String| Identity { name, path, fingerprint: None };
     let model = ready.map(|ready| {
         let path = state.start.opened.as_ref().map_or_else(String::new, |wanted| wanted.model.clone());

@@ -141,7 +141,9 @@ fn a_kill_loses_at_most_the_last_second() {
     let _ = run.ended();
     let session = last(data);
     let reply = &session.turns[1];
-    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    // Markup is not on the screen.
+    let plain = |text: &str| text.replace(['#', '*', '`', '_'], "");
+    let words = |text: &str| plain(text).split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     let kept = words(&reply.text).join(" ");
     // The panel stands at the right of a wide screen, not of this one.
     let seen = words(&seen.join(" ")).join(" ");
