@@ -35,6 +35,7 @@ pub(super) use show::{park, unpark};
 
 /// What is asked of the program that keeps the sessions. Nobody waits for it.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "an effect holds it in a box of its own")]
 pub enum Wish {
     /// Make this change.
     Change(Change),
