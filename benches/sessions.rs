@@ -148,6 +148,7 @@ fn show(path: &Path, session: SessionId, repeats: usize) {
         max_tokens: None,
         stop: Vec::new(),
         ignore_end_of_turn: false,
+        log: None,
     };
     let mut state = State::new(start);
     let mut terminal = Terminal::new(TestBackend::new(200, 50)).expect("a screen");

@@ -1,6 +1,7 @@
 //! The state, and the one way it changes: [`update`]`(State, Msg) -> effects`. Nothing here draws, reads a
 //! clock or touches a channel, so a test can play any history.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use crate::tui::meter::Meter;
 use crate::tui::outside::{Answer, Job};
 pub use crate::tui::overlay::Overlay;
 use crate::tui::pairs::PairList;
+use crate::tui::select::Selection;
 use crate::tui::sessions::{self, Sessions, Told, Wish};
 use crate::tui::speculate::Echo;
 use crate::tui::tokens::TokenView;
@@ -56,6 +58,8 @@ pub enum Msg {
     Refused(Failure),
     /// The pairs on this machine.
     Pairs(Found),
+    /// The terminal has told whether its background is light.
+    Background(bool),
     /// The keeper of the sessions speaks.
     Sessions(Told),
     /// Something could not be done outside: a sentence.
@@ -161,6 +165,8 @@ pub struct State {
     pub overlay: Overlay,
     /// The panel is wanted at the side where there is room.
     pub side_panel: bool,
+    /// Whether the terminal's background is light, once it has told.
+    pub light: Option<bool>,
     /// The width of the last drawing.
     pub columns: u16,
     /// A passing message in the status line, and when it goes.
@@ -171,6 +177,10 @@ pub struct State {
     pub echo: Echo,
     /// The key before was the prefix.
     pub prefix: bool,
+    /// What is marked in the transcript, while something is.
+    pub selection: Option<Selection>,
+    /// The rows of the last drawing that show it.
+    pub(super) marked: Option<Range<usize>>,
     /// How often the same reply was copied: the whole first, then its code blocks from the last on.
     pub copied: usize,
     /// How many versions of the reply there are already: each has another seed.
@@ -209,11 +219,14 @@ impl State {
             speculation: SpeculationState::default(),
             overlay: Overlay::None,
             side_panel: true,
+            light: None,
             columns: 0,
             notice: None,
             dirty: true,
             echo: Echo::None,
             prefix: false,
+            selection: None,
+            marked: None,
             copied: 0,
             attempt: 0,
             escaped: None,
@@ -240,7 +253,8 @@ impl State {
             overlay if overlay.takes_letters() => true,
             _ => self.composer.is_empty() || self.stage() == Stage::Choosing,
         };
-        Focus { empty, prefix: self.prefix }
+        let selecting = self.selection.is_some() && !self.overlay.takes_letters();
+        Focus { empty, prefix: self.prefix, selecting }
     }
 
     /// A passing message in the status line.
@@ -307,7 +321,8 @@ impl State {
     /// Entries may have been removed, and others take their place.
     pub(super) fn entries_removed(&mut self) {
         self.tokens.forget();
-        let entries = self.transcript.entries().count();
+        self.selection = None;
+        let entries = self.transcript.count();
         self.sessions.chat.cut(entries);
         if let Some(inline) = &mut self.inline {
             inline.limit(entries);

@@ -21,8 +21,6 @@ const FOLDED_QUESTION: usize = 8;
 pub enum Tone {
     /// Who speaks.
     Label,
-    /// The same, of the turn that is chosen.
-    Chosen,
     /// What the person said.
     User,
     /// What the model said.
@@ -78,6 +76,16 @@ pub enum Shown<'a> {
     Row(&'a Row),
 }
 
+impl Shown<'_> {
+    /// Whether this is its first letter.
+    pub(super) fn begins_with(&self, first: char) -> bool {
+        match self {
+            Shown::Words(_, text) => text.trim_start().starts_with(first),
+            Shown::Row(row) => row.text().trim_start().starts_with(first),
+        }
+    }
+}
+
 /// The rows of an entry at some width.
 #[derive(Debug, Default)]
 struct Layout {
@@ -103,25 +111,22 @@ pub(super) struct Block {
     height: Option<(usize, Height)>,
     /// Behind the label.
     tag: String,
-    chosen: bool,
 }
 
 impl Block {
     pub(super) fn new(entry: Entry) -> Block {
-        Block { entry, layout: None, height: None, tag: String::new(), chosen: false }
+        Block { entry, layout: None, height: None, tag: String::new() }
     }
 
-    /// What is written behind the label, and whether the entry is the chosen one.
-    pub(super) fn tag(&mut self, tag: &str, chosen: bool) {
+    /// What is written behind the label.
+    pub(super) fn tag(&mut self, tag: &str) {
         tag.clone_into(&mut self.tag);
-        self.chosen = chosen;
     }
 
     /// Who speaks, and which version of the turn it is.
     fn label(&self, name: &'static str) -> Part<'static> {
         let tag = if self.tag.is_empty() { String::new() } else { format!("  {}", self.tag) };
-        let (tone, mark) = if self.chosen { (Tone::Chosen, "› ") } else { (Tone::Label, "") };
-        Part::Own(vec![Shown::Words(tone, Cow::Owned(format!("{mark}{name}{tag}")))])
+        Part::Own(vec![Shown::Words(Tone::Label, Cow::Owned(format!("{name}{tag}")))])
     }
 
     pub(super) fn entry(&self) -> &Entry {

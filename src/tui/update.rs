@@ -11,8 +11,8 @@ use crate::tui::keys::Action;
 use crate::tui::options::Options;
 use crate::tui::overlay::{self, Overlay, toggle};
 use crate::tui::palette::Palette;
-use crate::tui::sessions::{self, list, select, versions};
-use crate::tui::{clipboard, complete, context, engine, outside, pairs, speculate, view};
+use crate::tui::sessions::{self, list, versions};
+use crate::tui::{clipboard, complete, context, engine, outside, pairs, select, speculate, view};
 
 /// A second Ctrl+C within this time quits.
 const AGAIN: Duration = Duration::from_secs(2);
@@ -76,11 +76,16 @@ fn dispatch(state: &mut State, msg: Msg) -> Vec<Effect> {
                 return list::paste(state, &text);
             }
             if state.stage() != Stage::Choosing && !overlay::paste(state, &text) {
+                state.selection = None;
                 state.composer.insert(&text);
             }
             Vec::new()
         }
         Msg::Edit(key) => edit(state, key),
+        Msg::Background(light) => {
+            state.light = Some(light);
+            Vec::new()
+        }
         Msg::Wrong(wrong) => {
             state.note(wrong);
             Vec::new()
@@ -96,7 +101,7 @@ fn edit(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     if state.stage() == Stage::Choosing {
         return pairs::edit(state, key);
     }
-    if let Some(effects) = select::edit(state, key) {
+    if let Some(effects) = sessions::select::edit(state, key) {
         return effects;
     }
     state.composer.edit(key);
@@ -197,6 +202,9 @@ fn writing(state: &mut State, action: Action) -> Option<Vec<Effect>> {
         Action::Up => state.composer.up(),
         Action::Down => state.composer.down(),
         Action::Search => state.composer.search_back(),
+        Action::Complete if state.composer.is_empty() && state.stage() == Stage::Chatting => {
+            return Some(select::begin(state));
+        }
         Action::Complete => return Some(complete::tab(state, None)),
         Action::Editor => return Some(vec![Effect::Edit(state.composer.text())]),
         _ => return None,
@@ -205,9 +213,6 @@ fn writing(state: &mut State, action: Action) -> Option<Vec<Effect>> {
 }
 
 fn chatting(state: &mut State, action: Action) -> Vec<Effect> {
-    if action == Action::Complete && state.composer.is_empty() && select::begin(state) {
-        return Vec::new();
-    }
     if let Some(effects) = writing(state, action) {
         return effects;
     }
@@ -287,6 +292,7 @@ fn escape(state: &mut State) -> Vec<Effect> {
 }
 
 fn interrupt(state: &mut State) -> Vec<Effect> {
+    state.selection = None;
     let again = state.interrupted.is_some_and(|at| state.now.saturating_sub(at) <= AGAIN);
     if again || state.stage() != Stage::Chatting {
         return state.quit(Exit::Interrupted);

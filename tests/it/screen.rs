@@ -52,6 +52,7 @@ impl Session {
             max_tokens: None,
             stop: Vec::new(),
             ignore_end_of_turn: false,
+            log: None,
         };
         let terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
         Session {

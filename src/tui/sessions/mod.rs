@@ -5,7 +5,7 @@
 //! * `record.rs`: what was asked and answered becomes wishes to the store.
 //! * `show.rs`: a stored session, or another branch of it, becomes the transcript.
 //! * `versions.rs`: edit, regenerate, continue, take back, other versions of a turn.
-//! * `select.rs`: choosing a turn with the keys.
+//! * `select.rs`: what letters do with the turn that is marked.
 //! * `list.rs`: the sessions screen.
 //! * `commands.rs`: the slash commands.
 //! * `numbers.rs`, `trace.rs`: a reply's numbers and the origins of its tokens, there and back.
@@ -80,8 +80,8 @@ pub struct Sessions {
     pub chat: Chat,
     /// The screen that lists them.
     pub list: list::List,
-    /// The turn that is chosen with the keys.
-    pub selected: Option<select::Selected>,
+    /// The place on the branch that is marked again when another branch is shown.
+    marked: Option<usize>,
     /// What is wrong with the disk at present: a sentence.
     pub trouble: Option<String>,
     /// The date and time.
@@ -91,7 +91,7 @@ pub struct Sessions {
     /// What was taken away last.
     pub back: Option<Back>,
     /// What the marks behind the labels of the transcript were made of.
-    tagged: (usize, Option<TurnId>, Option<select::Selected>, usize),
+    tagged: (usize, Option<TurnId>, usize),
 }
 
 /// What can be brought back.
@@ -200,23 +200,22 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
         _ => return Vec::new(),
     };
     outcome.unwrap_or_else(|wrong| {
-        state.notify(wrong);
+        state.note(wrong);
         Vec::new()
     })
 }
 
-/// Writes behind the label of each turn which version it is, and marks the chosen one.
+/// Writes behind the label of each turn which version it is, where there are several.
 pub(super) fn tag(state: &mut State) {
     let chat = &state.sessions.chat;
-    let made_of = (chat.tree.len(), chat.head(), state.sessions.selected, state.transcript.entries().count());
+    let made_of = (chat.tree.len(), chat.head(), state.transcript.count());
     if made_of == state.sessions.tagged {
         return;
     }
     state.sessions.tagged = made_of;
     for (entry, _) in &chat.places {
         let tag = chat.version_at(*entry).map(|(at, count)| format!("{at}/{count}"));
-        let chosen = state.sessions.selected == Some(select::Selected(*entry));
-        state.transcript.tag(*entry, tag.as_deref().unwrap_or_default(), chosen);
+        state.transcript.tag(*entry, tag.as_deref().unwrap_or_default());
     }
 }
 

@@ -8,6 +8,7 @@ use crate::sessions::{Session, Speaker, Turn, TurnId};
 use crate::tui::app::{Effect, Overlay, Stage, State};
 use crate::tui::entry::{Entry, ReplyEntry};
 use crate::tui::host::Wanted;
+use crate::tui::select::Selection;
 use crate::tui::{context, pairs};
 
 /// A session was read: it takes the place of what is shown.
@@ -37,7 +38,7 @@ pub(super) fn reach_goal(state: &mut State) -> Vec<Effect> {
     let chat = &state.sessions.chat;
     if let Some(entry) = chat.entry_of(goal) {
         state.sessions.goal = None;
-        state.transcript.reveal(entry);
+        state.transcript.reveal(entry, 0..1);
         return Vec::new();
     }
     if chat.tree.node(goal).is_none() {
@@ -52,7 +53,6 @@ pub(super) fn reach_goal(state: &mut State) -> Vec<Effect> {
 pub(in crate::tui) fn leave(state: &mut State) -> Vec<Effect> {
     let effects = park(state);
     state.sessions.chat = Chat::default();
-    state.sessions.selected = None;
     state.transcript.clear();
     state.entries_removed();
     context::forget(state);
@@ -92,6 +92,10 @@ pub(super) fn branch(state: &mut State, turns: Vec<Turn>) -> Vec<Effect> {
     add(state, &turns);
     restore_room(state);
     state.transcript.follow();
+    if let Some(place) = state.sessions.marked.take() {
+        let entry = state.sessions.chat.places.get(place).map(|(entry, _)| *entry);
+        state.selection = entry.map(|entry| Selection { entry, code: None });
+    }
     let mut effects = trace::wanted(state);
     effects.extend(reach_goal(state));
     effects

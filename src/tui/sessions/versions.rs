@@ -91,7 +91,6 @@ pub(in crate::tui) fn edit(state: &mut State, question: Option<TurnId>) -> Resul
     let text = question_at(state, entry).ok_or("only your own turns can be edited")?;
     let before = state.sessions.chat.head();
     state.sessions.chat.editing = Some((turn, before));
-    state.sessions.selected = None;
     state.transcript.truncate(entry);
     state.entries_removed();
     state.composer.set(&text);

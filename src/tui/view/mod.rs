@@ -21,7 +21,8 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Clear;
 
 use crate::tui::app::{Overlay, Stage, State};
-use crate::tui::sessions::select;
+use crate::tui::select;
+use crate::tui::sessions::select as letters;
 use crate::tui::text::{one_line, shorten, width};
 use crate::tui::theme::Theme;
 
@@ -97,6 +98,10 @@ pub fn fit(state: &mut State, columns: u16, rows: u16) {
             Some(inline) => inline.fit(&state.transcript, columns, usize::from(rows)),
             None => state.transcript.fit(columns, height),
         }
+        state.marked = state.selection.map(|selection| {
+            let rows = select::rows(&mut state.transcript, selection);
+            state.transcript.in_view(selection.entry, &rows)
+        });
         let rows = tokens::rows(areas.transcript);
         state.tokens.fit(&state.transcript, usize::from(rows.width), usize::from(rows.height));
     }
@@ -126,6 +131,9 @@ pub fn draw(state: &State, theme: Theme, frame: &mut Frame<'_>) {
     } else {
         let shown = state.inline.as_ref().map_or(&state.transcript, |inline| &inline.live);
         transcript::draw(shown, theme, frame.buffer_mut(), areas.transcript);
+        if let Some(rows) = &state.marked {
+            transcript::mark(rows, theme, frame.buffer_mut(), areas.transcript);
+        }
     }
     if let Some(area) = areas.side {
         stats::draw(state, theme, 0, frame, area);
@@ -245,8 +253,8 @@ fn rule(state: &State, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
 /// What stands at the left of that line for as long as it is so: the keys of a choice, what is being edited, what is wrong
 /// with the disk.
 fn standing(state: &State) -> Option<String> {
-    if state.sessions.selected.is_some() {
-        return Some(select::KEYS.to_owned());
+    if state.selection.is_some() {
+        return Some(letters::KEYS.to_owned());
     }
     if state.sessions.chat.is_editing() {
         return Some("Enter sends another version, Esc leaves it as it was".to_owned());

@@ -157,11 +157,7 @@ fn the_start_screen_tells_of_the_last_chat_and_opens_it_with_its_model() {
     desk.ready();
     assert_eq!(desk.state.sessions.chat.id(), Some(last));
     assert_eq!(desk.state.messages(), [user("What is a clock?"), model("It shows the time.")]);
-    assert!(
-        desk.other.contains(&Wish::Unpark(last)),
-        "its cache may be there: {:?}",
-        desk.other
-    );
+    assert!(desk.other.contains(&Wish::Unpark(last)), "its cache may be there: {:?}", desk.other);
 }
 
 #[test]

@@ -138,10 +138,9 @@ fn a_turn_is_chosen_and_what_is_done_is_done_to_it() {
     let mut desk = chat();
     desk.press(KeyCode::Tab, NONE);
     let screen = desk.screen();
-    assert!(screen.contains("› model"), "{screen}");
+    assert!(screen.contains("▌model") && screen.contains("e edit  r again"), "{screen}");
     // The first question.
     desk.keys("kkk");
-    assert!(desk.screen().contains("› you"), "{}", desk.screen());
     desk.keys("y");
     assert!(desk.effects().contains(&slipstream::tui::app::Effect::Copy("one".into())));
     desk.keys("e");
@@ -245,7 +244,7 @@ fn perform(mut desk: Desk, act: &Act, number: usize) -> Desk {
             desk.settle();
             desk.keys("d");
             desk.settle();
-            desk.state.sessions.selected = None;
+            desk.state.selection = None;
         }
         Act::Restart => {
             desk.settle();
