@@ -77,7 +77,7 @@ fn search() {
             speaker: turn.then_some(Speaker::Model),
             created: info.created,
             snippet: if turn { snippet.to_owned() } else { info.title.clone() },
-            found: Vec::from([at..at + 6]),
+            found: std::iter::once(at..at + 6).collect(),
         };
         let hits = vec![hit(&infos[0], false), hit(&infos[0], true), hit(&infos[3], true)];
         session.tell(Msg::Sessions(Told::Report(Report::Answer(Answer::Search("sorted".into(), hits)))));
