@@ -6,13 +6,30 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+use std::cell::Cell;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+
+use slipstream::request::{DraftLength, SamplingSettings, Speculation};
 use slipstream::sessions::{
-    Change, Moment, NewReply, NewTurn, Piece, ReplyEnd, SessionId, Speaker, Store, Trace, TurnId,
+    Answer, Change, Moment, NewReply, NewTurn, Piece, ReplyEnd, Report, SessionId, Speaker, Store, Trace,
+    TurnId,
 };
 use slipstream::token::{Origin, TokenId};
+use slipstream::tui::Start;
+use slipstream::tui::app::{Msg, State, update};
+use slipstream::tui::preferences::Preferences;
+use slipstream::tui::sessions::Told;
+use slipstream::tui::theme::Theme;
+use slipstream::tui::view;
+
+thread_local! {
+    /// How long the screen's part of a measurement took.
+    static LAST: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+}
 
 /// A token of Gemma's is about four letters of English.
 const WORDS: [&str; 8] = [" the", " lantern", "s", " of", " Amster", "dam", " were", " lit"];
@@ -110,6 +127,44 @@ fn main() {
     );
     println!("| what | ms |\n|---|---|");
     report(&path, session, repeats);
+    show(&path, session, repeats);
+}
+
+/// What follows on the screen, 200x50: the turns become the transcript, and the first frame.
+fn show(path: &Path, session: SessionId, repeats: usize) {
+    let store = Store::open(path).expect("opened").store;
+    let start = Start {
+        title: "bench".to_owned(),
+        opened: None,
+        choose: false,
+        inline: false,
+        preferences: Preferences::default(),
+        sampling: SamplingSettings::default(),
+        own_sampling: SamplingSettings::default(),
+        speculation: Speculation { length: DraftLength::Off, p_min: 0.0 },
+        n_max: 4,
+        system: None,
+        thinking: false,
+        max_tokens: None,
+        stop: Vec::new(),
+        ignore_end_of_turn: false,
+        log: None,
+    };
+    let mut state = State::new(start);
+    let mut terminal = Terminal::new(TestBackend::new(200, 50)).expect("a screen");
+    measure("the session on the screen: transcript and first frame", repeats, || {
+        let found = store.session(session).expect("a session");
+        let begun = Instant::now();
+        let told = Told::Report(Report::Answer(Answer::Open(Box::new(found))));
+        let _ = update(&mut state, Msg::Sessions(told));
+        view::fit(&mut state, 200, 50);
+        terminal.draw(|frame| view::draw(&state, Theme::new(false), frame)).expect("drawn");
+        LAST.with(|last| last.set(begun.elapsed()));
+    });
+    println!(
+        "| of these, the screen's part, last of them | {:.2} |",
+        LAST.with(Cell::get).as_secs_f64() * 1e3
+    );
 }
 
 fn report(path: &Path, session: SessionId, repeats: usize) {

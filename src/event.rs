@@ -15,10 +15,27 @@ pub enum Command {
     Generate(Request),
     /// Speculate like this from the next round on, also in a running reply.
     SetSpeculation(Speculation),
+    /// Save the cache into a file, where that pays.
+    Park(Parking),
+    /// Load what was saved of it, where that is faster than to compute it.
+    Unpark(Parking),
     /// Measure something; never while a reply is written.
     Experiment(Experiment),
     /// Free everything and end.
     Shutdown,
+}
+
+/// A file for the state of the cache.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parking {
+    /// The file.
+    pub file: PathBuf,
+    /// What the state depends on beside its tokens: model, cache type, build.
+    pub identity: String,
+    /// Bytes it may take.
+    pub most_bytes: u64,
+    /// What can be computed in less time is not saved.
+    pub worth: Duration,
 }
 
 /// Something that happened in the engine.

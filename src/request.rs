@@ -27,7 +27,7 @@ pub struct Message {
 pub enum Prompt {
     /// A chat, rendered through the model's own template.
     Chat {
-        /// All turns, the last one the person's.
+        /// All turns. The last one is the person's, or the model's own, which it goes on with.
         messages: Vec<Message>,
         /// Ask the model to reason before it answers, where its template knows how.
         thinking: bool,

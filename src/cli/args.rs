@@ -45,6 +45,20 @@ pub struct FaceArgs {
     /// Leave the transcript in the terminal's scrollback, and keep only the input and the running reply on the screen.
     #[arg(long, env = "SLIPSTREAM_INLINE")]
     pub inline: bool,
+    /// Go on with the chat used last, with its model where none is named.
+    #[arg(long, conflicts_with = "session")]
+    pub resume: bool,
+    /// Go on with this chat: a name from `slipstream sessions list`, as many letters of it as tell it apart, or `last`.
+    #[arg(long, value_name = "SESSION")]
+    pub session: Option<String>,
+}
+
+impl FaceArgs {
+    /// The chat to go on with.
+    #[must_use]
+    pub fn wanted_session(&self) -> Option<&str> {
+        if self.resume { Some("last") } else { self.session.as_deref() }
+    }
 }
 
 /// What to do.

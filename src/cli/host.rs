@@ -6,18 +6,33 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use sha2::{Digest as _, Sha256};
+
 use super::args::Shared;
+use super::keeper::Keeper;
 use super::machine::Machine;
 use super::settings::{Settings, check_log, resolve};
 use super::{pairs, preferences};
 use crate::engine::Engine;
 use crate::error::{Kind, Problem};
 use crate::event::Failure;
+use crate::llama::build_info;
+use crate::models::fingerprint;
+use crate::sessions::{SessionId, SessionInfo, StoreError};
 use crate::tui::host::{Connection, Host, MemoryLine, News, Opening, Wanted};
 use crate::tui::preferences::Preferences;
+use crate::tui::sessions::Wish;
 
-/// The engine that runs, and what opens it next time nothing is named.
-type Open = Arc<Mutex<Option<(Engine, PathBuf)>>>;
+/// The engine that runs.
+struct Running {
+    engine: Engine,
+    /// What opens it next time nothing is named.
+    remembered_as: PathBuf,
+    /// What its cache depends on beside the tokens; `None` where the model's file could not be read for it.
+    identity: Option<String>,
+}
+
+type Open = Arc<Mutex<Option<Running>>>;
 
 /// The host of a chat.
 pub struct ChatHost {
@@ -28,24 +43,34 @@ pub struct ChatHost {
     loaded: Option<PathBuf>,
     /// Opens a pair: at most one at a time is of use, so that the next waits for it.
     opener: Option<JoinHandle<()>>,
+    keeper: Keeper,
     sender: Sender<News>,
     news: Receiver<News>,
 }
 
 impl ChatHost {
-    /// A host without an engine.
-    #[must_use]
-    pub fn new(shared: &Shared, machine: &Machine) -> ChatHost {
+    /// A host without an engine, and the session `wanted`, which will be opened.
+    ///
+    /// # Errors
+    /// Where there is no such session.
+    pub fn new(
+        shared: &Shared,
+        machine: &Machine,
+        wanted: Option<&str>,
+    ) -> Result<(ChatHost, Option<SessionInfo>), Problem> {
         let (sender, news) = channel();
-        ChatHost {
+        let (keeper, info) = Keeper::open(sender.clone(), wanted)?;
+        let host = ChatHost {
             shared: shared.clone(),
             machine: machine.clone(),
             open: Open::default(),
             loaded: None,
             opener: None,
+            keeper,
             sender,
             news,
-        }
+        };
+        Ok((host, info))
     }
 
     /// Starts an engine with settings that are resolved already.
@@ -58,15 +83,32 @@ impl ChatHost {
         Ok(())
     }
 
-    /// Ends everything; what was loaded last opens again next time.
+    /// Ends everything.
     #[must_use]
-    pub fn close(mut self) -> Option<PathBuf> {
+    pub fn close(mut self) -> Closed {
         if let Some(opener) = self.opener.take() {
             let _ = opener.join();
         }
-        drop(self.open.lock().unwrap_or_else(PoisonError::into_inner).take());
-        self.loaded.take()
+        end(&self.open);
+        let (session, unwritten) = self.keeper.finish();
+        Closed { loaded: self.loaded, session, unwritten: unwritten.err() }
     }
+}
+
+/// What is left of a chat.
+pub struct Closed {
+    /// What was loaded last: it opens again next time.
+    pub loaded: Option<PathBuf>,
+    /// The session that can be gone on with.
+    pub session: Option<SessionId>,
+    /// Why something of it could not be written.
+    pub unwritten: Option<StoreError>,
+}
+
+/// Ends the engine that runs. Nobody else waits for it meanwhile.
+fn end(open: &Open) {
+    let running = open.lock().unwrap_or_else(PoisonError::into_inner).take();
+    drop(running);
 }
 
 impl Host for ChatHost {
@@ -82,7 +124,7 @@ impl Host for ChatHost {
                 let _ = before.join();
             }
             // First the memory of what was open, then the look at what is free.
-            drop(open.lock().unwrap_or_else(PoisonError::into_inner).take());
+            end(&open);
             let machine = Machine::look();
             let opened = resolve(Some(&wanted.model), &shared, &machine)
                 .and_then(|settings| start(&open, settings, wanted, &machine));
@@ -99,7 +141,7 @@ impl Host for ChatHost {
 
     fn loaded(&mut self) {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        self.loaded = open.as_ref().map(|(_, remembered_as)| remembered_as.clone()).or(self.loaded.take());
+        self.loaded = open.as_ref().map(|running| running.remembered_as.clone()).or(self.loaded.take());
     }
 
     fn find_pairs(&mut self) {
@@ -113,7 +155,17 @@ impl Host for ChatHost {
         preferences::store(preferences)
     }
 
+    fn store(&mut self, wish: Wish) {
+        if !matches!(wish, Wish::Park(..) | Wish::Unpark(_)) {
+            return self.keeper.carry_out(wish, None);
+        }
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let engine = open.as_ref().and_then(|open| Some((&open.engine, open.identity.as_deref()?)));
+        self.keeper.carry_out(wish, engine);
+    }
+
     fn news(&mut self) -> Option<News> {
+        self.keeper.work();
         self.news.try_recv().ok()
     }
 }
@@ -138,14 +190,28 @@ fn start(open: &Open, mut settings: Settings, wanted: Wanted, machine: &Machine)
         available: machine.available_bytes,
     };
     let remembered_as = settings.remembered_as.clone();
+    let identity = identity(&settings).ok();
     let mut engine = Engine::start(settings.engine);
     let ended = || Problem::new(Kind::Fault, "the engine could not be started", "");
     let events = engine.take_events().ok_or_else(ended)?;
     let canceller = engine.canceller();
     let connection =
         Connection { commands: engine.commands(), events, cancel: Box::new(move || canceller.cancel()) };
-    *open.lock().unwrap_or_else(PoisonError::into_inner) = Some((engine, remembered_as));
+    *open.lock().unwrap_or_else(PoisonError::into_inner) = Some(Running { engine, remembered_as, identity });
     Ok(News::Opened(Box::new(opening), connection))
+}
+
+/// What a saved state of the cache depends on: the model's bytes, the cache's type, who computes and how.
+fn identity(settings: &Settings) -> std::io::Result<String> {
+    let engine = &settings.engine;
+    let words = [
+        fingerprint(&engine.model)?,
+        engine.kv_type.name().to_owned(),
+        build_info(),
+        env!("CARGO_PKG_VERSION").to_owned(),
+        format!("{:?} {}", engine.gpu_layers, engine.kernels),
+    ];
+    Ok(hex::encode(Sha256::digest(words.join("\n").as_bytes())))
 }
 
 fn memory(settings: &Settings) -> Vec<MemoryLine> {

@@ -11,6 +11,7 @@ mod exact;
 mod host;
 pub mod inspect;
 mod interrupt;
+mod keeper;
 mod kinds;
 mod last;
 mod list;
@@ -24,6 +25,7 @@ mod report;
 mod run;
 mod sessions;
 mod settings;
+mod states;
 mod tune;
 mod tuned;
 

@@ -133,7 +133,7 @@ fn write(store: &mut Store, changes: &[Change]) -> Result<(), Problem> {
 }
 
 /// The session of a name: `last`, or as many letters as tell it apart.
-fn named(store: &Store, name: &str) -> Result<SessionInfo, Problem> {
+pub(super) fn named(store: &Store, name: &str) -> Result<SessionInfo, Problem> {
     let told = |error: StoreError| problem(&error);
     let wrong = |message: String| Problem::new(Kind::Usage, message, "see `slipstream sessions list`");
     if name == "last" {
@@ -259,13 +259,21 @@ fn export(
         }
     };
     let Some(path) = output else { return super::print(&text) };
+    write_export(path, &text).map(|()| 0)
+}
+
+/// Writes an exported text into a file that is not there yet.
+///
+/// # Errors
+/// Where it is there, or cannot be written.
+pub(super) fn write_export(path: &Path, text: &str) -> Result<(), Problem> {
     // Nobody's file is overwritten, and no half of one is left.
     let written = File::create_new(path).and_then(|mut file| {
         file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).inspect_err(|_| {
             let _ = fs::remove_file(path);
         })
     });
-    written.map(|()| 0).map_err(|error| {
+    written.map_err(|error| {
         let (kind, help) = match error.kind() {
             io::ErrorKind::AlreadyExists => (Kind::Usage, "name another file, or remove that one"),
             io::ErrorKind::StorageFull => (Kind::Space, "free some space on that disk"),
@@ -275,7 +283,7 @@ fn export(
     })
 }
 
-fn read_import(path: &Path) -> Result<crate::sessions::Document, Problem> {
+pub(super) fn read_import(path: &Path) -> Result<crate::sessions::Document, Problem> {
     let is_stdin = path == Path::new("-");
     let name = if is_stdin { "standard input".to_owned() } else { path.display().to_string() };
     let help = "give a JSON file that `slipstream sessions export` has written";

@@ -8,6 +8,7 @@ mod exactness;
 mod forced;
 mod laboratory;
 mod loading;
+mod parked;
 mod reply;
 mod scoring;
 mod session;
@@ -21,6 +22,7 @@ use std::thread::JoinHandle;
 
 pub use cancel::Canceller;
 pub use clock::Clock;
+pub use parked::{Parked, Unparked, parked};
 pub use reply::LONGEST_DRAFT;
 pub use scoring::{Scored, score};
 pub use text::{Reasoning, TextStream};

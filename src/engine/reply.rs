@@ -109,7 +109,7 @@ impl Desk<'_, '_> {
                 }
                 Ok(Command::Shutdown) | Err(TryRecvError::Disconnected) => {
                     // Nothing that was asked for before matters any more.
-                    self.postponed.clear();
+                    self.postponed.retain(|order| matches!(order, Command::Park(_)));
                     self.postponed.push(Command::Shutdown);
                     self.cancel.cancel_all();
                     return;

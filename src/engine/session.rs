@@ -49,6 +49,29 @@ impl Session {
         0
     }
 
+    /// The latest way back.
+    #[must_use]
+    pub fn newest_checkpoint(&self) -> Option<&Checkpoint> {
+        self.checkpoints.last()
+    }
+
+    /// Takes over a saved state in place of what the cache held. False where it does not fit: then nothing is held.
+    pub fn take_over(
+        &mut self,
+        context: &mut Context<'_>,
+        tokens: Vec<TokenId>,
+        state: &[u8],
+        window: Option<Checkpoint>,
+    ) -> bool {
+        *self = Session::default();
+        if !context.load_state(state, tokens.len() as u32) {
+            return false;
+        }
+        self.tokens = tokens;
+        self.checkpoints = window.into_iter().collect();
+        true
+    }
+
     /// Notes tokens that were decoded.
     pub fn extend(&mut self, tokens: &[TokenId]) {
         self.tokens.extend_from_slice(tokens);

@@ -9,14 +9,15 @@ use super::clock::Clock;
 use super::forced::Forcing;
 use super::laboratory::Laboratory;
 use super::loading::{Machines, create, load_drafter, load_model};
+use super::parked;
 use super::reply::{Desk, state};
 use super::session::Session;
 use super::{DrafterPlan, EngineSettings};
-use crate::event::{Command, Event, Failure, KernelState, Ready, TooLong};
+use crate::event::{Command, Event, Failure, KernelState, Ready, Reply, TooLong};
 use crate::experiment::Experiment;
 use crate::kernels::InstructionSet;
 use crate::llama::{Backend, LlamaError, Model, Rendered, Templates, agreeing_kernels, kernels};
-use crate::request::Prompt;
+use crate::request::{Prompt, Role};
 use crate::spec::AutoLength;
 use crate::token::TokenId;
 
@@ -122,6 +123,8 @@ fn serve(
     }));
 
     let mut postponed = Vec::new();
+    // How fast a prompt was read, at best.
+    let mut prompt_speed: Option<f64> = None;
     loop {
         let command = if postponed.is_empty() {
             match commands.recv() {
@@ -137,6 +140,14 @@ fn serve(
                 speculation = wish;
                 let now = state(&speculation, reason.as_ref(), drafter.is_some(), &auto);
                 let _ = events.send(Event::Speculation(now));
+                continue;
+            }
+            Command::Park(parking) => {
+                parked::park(&session, target_machine.context(), &parking, prompt_speed);
+                continue;
+            }
+            Command::Unpark(parking) => {
+                parked::unpark(&mut session, target_machine.context(), &parking, prompt_speed);
                 continue;
             }
             Command::Experiment(experiment) => {
@@ -193,7 +204,10 @@ fn serve(
             desk.write(&request, &prepared, clock)
         });
         let event = match outcome {
-            Ok(reply) => Event::Done(reply),
+            Ok(reply) => {
+                prompt_speed = faster(prompt_speed, &reply);
+                Event::Done(reply)
+            }
             Err(error) => {
                 // Whatever half a reply left in the cache is not trusted.
                 target_machine.context().clear();
@@ -204,6 +218,20 @@ fn serve(
         if events.send(event).is_err() {
             return Ok(());
         }
+    }
+}
+
+/// Tokens of a prompt by which its speed is judged, at least: fewer are read at the speed of writing.
+const JUDGED: u32 = 16;
+
+/// The better of what was known and what this reply's prompt tells.
+fn faster(known: Option<f64>, reply: &Reply) -> Option<f64> {
+    let seconds = reply.prompt_time.as_secs_f64();
+    let now =
+        (reply.prompt_decoded >= JUDGED && seconds > 0.0).then(|| f64::from(reply.prompt_decoded) / seconds);
+    match (known, now) {
+        (Some(known), Some(now)) => Some(known.max(now)),
+        (known, now) => known.or(now),
     }
 }
 
@@ -257,9 +285,14 @@ fn prepare<'m>(
                 Some(templates) => templates,
                 None => templates.insert(Templates::of(model, settings.template.as_deref())?),
             };
+            // A last turn of the model's own is gone on with.
+            let (messages, begun) = match messages.split_last() {
+                Some((last, before)) if last.role == Role::Model => (before, last.text.as_str()),
+                _ => (messages.as_slice(), ""),
+            };
             let rendered = templates.render(messages, *thinking)?;
             let prompt = rendered.prompt();
-            let tokens = tokenize(&prompt)?;
+            let tokens = tokenize(&format!("{prompt}{begun}"))?;
             let boundary = if settings.keeps_ways_back {
                 let history = prompt.strip_suffix(&rendered.generation_prompt()).unwrap_or(&prompt);
                 let before = tokenize(history)?;

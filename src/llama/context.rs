@@ -82,6 +82,18 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
+    /// One that was made in an earlier run, of a context over the same model.
+    #[must_use]
+    pub fn of(length: u32, data: Vec<u8>) -> Checkpoint {
+        Checkpoint { length, data }
+    }
+
+    /// Its content, for `of`.
+    #[must_use]
+    pub fn data(&self) -> &[u8] {
+        &self.data
+    }
+
     /// Bytes it occupies.
     #[must_use]
     pub fn bytes(&self) -> usize {
@@ -492,6 +504,39 @@ impl<'m> Context<'m> {
             self.remove_from(checkpoint.length);
             self.window_holds(checkpoint.length)
         }
+    }
+
+    /// Bytes of what `save_state` gives.
+    #[must_use]
+    pub fn state_bytes(&self) -> u64 {
+        // SAFETY: live context; only counts.
+        unsafe { sys::llama_state_seq_get_size_ext(self.handle(), SEQUENCE, 0) as u64 }
+    }
+
+    /// The whole cache, to be put back in another run. `None` where there is no memory for it.
+    #[must_use]
+    pub fn save_state(&mut self) -> Option<Vec<u8>> {
+        self.save_all()
+    }
+
+    /// Puts what `save_state` gave in place of what the cache holds: `length` tokens. False where it does not fit this
+    /// context; the cache is empty then.
+    #[must_use]
+    pub fn load_state(&mut self, data: &[u8], length: u32) -> bool {
+        self.clear();
+        if length <= self.settings.cells && self.load_all(data) {
+            self.length = length;
+            // SAFETY: live context; const query.
+            let last =
+                unsafe { sys::llama_memory_seq_pos_max(sys::llama_get_memory(self.handle()), SEQUENCE) };
+            if u32::try_from(last).is_ok_and(|last| last + 1 == length) && self.window_holds(length) {
+                return true;
+            }
+        }
+        // Whatever was read of it: also positions past `length`.
+        self.remove_from(0);
+        self.decoded = 0;
+        false
     }
 
     /// The whole sequence's state.

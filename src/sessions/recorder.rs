@@ -16,12 +16,13 @@ use super::search::Hit;
 use super::state::SavedState;
 use super::store::Store;
 use super::transfer::Format;
+use super::transfer::json::Document;
 use super::turn::{Session, SessionInfo, Turn, TurnTrace};
 use crate::event::Channel;
 use crate::token::Origin;
 
 /// Something to be read. It is answered after everything told before it was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Question {
     /// All sessions.
     Sessions,
@@ -39,6 +40,8 @@ pub enum Question {
     Export(SessionId, Format),
     /// Saved states of a model, or of all.
     SavedStates(Option<String>),
+    /// Nothing is to be read, but these sessions are to be added.
+    Import(Box<Document>),
     /// Nothing is to be read, but what was deleted before this moment is to be deleted for good.
     Purge(Moment),
 }
@@ -56,6 +59,7 @@ pub enum Answer {
     Export(SessionId, String),
     SavedStates(Vec<SavedState>),
     Purged(Purged),
+    Imported(Vec<SessionId>),
 }
 
 /// What the recorder has to say.
@@ -252,6 +256,7 @@ impl<R: FnMut(Report)> Work<R> {
             Question::Search(text, most) => Answer::Search(text.clone(), store.search(text, *most)?),
             Question::Export(session, format) => Answer::Export(*session, store.export(*session, *format)?),
             Question::SavedStates(model) => Answer::SavedStates(store.saved_states(model.as_deref())?),
+            Question::Import(document) => Answer::Imported(store.import(document)?),
             Question::Purge(before) => Answer::Purged(store.purge(*before)?),
         })
     }

@@ -9,6 +9,7 @@ use crossterm::event::KeyEvent;
 
 use crate::event::{Command, Counters, Event, Failure, Prefill, Ready, SpeculationState};
 use crate::request::{Message, Prompt, Request, Role};
+use crate::sessions::Moment;
 use crate::tui::composer::Composer;
 use crate::tui::context::Room;
 use crate::tui::entry::{Entry, ReplyEntry};
@@ -21,6 +22,7 @@ use crate::tui::outside::{Answer, Job};
 pub use crate::tui::overlay::Overlay;
 use crate::tui::pairs::PairList;
 use crate::tui::select::Selection;
+use crate::tui::sessions::{self, Sessions, Told, Wish};
 use crate::tui::speculate::Echo;
 use crate::tui::tokens::TokenView;
 use crate::tui::transcript::Transcript;
@@ -36,6 +38,8 @@ const NOTICE: Duration = Duration::from_secs(4);
 pub enum Msg {
     /// The time, since the UI started.
     Tick(Duration),
+    /// The date and time.
+    Date(Moment),
     /// A key with a meaning.
     Act(Action),
     /// A key that edits the input.
@@ -56,6 +60,8 @@ pub enum Msg {
     Pairs(Found),
     /// The terminal has told whether its background is light.
     Background(bool),
+    /// The keeper of the sessions speaks.
+    Sessions(Told),
     /// Something could not be done outside: a sentence.
     Wrong(String),
     /// Something outside was done.
@@ -81,6 +87,8 @@ pub enum Effect {
     FindPairs,
     /// Keep the preferences.
     Keep,
+    /// Ask this of the keeper of the sessions.
+    Store(Box<Wish>),
     /// Put this on the clipboard.
     Copy(String),
     /// Do this outside; an answer comes back.
@@ -151,6 +159,8 @@ pub struct State {
     pub tokens: TokenView,
     /// What is done about a full context.
     pub room: Room,
+    /// The stored sessions, the open one among them.
+    pub sessions: Sessions,
     /// What is printed of the conversation, in the inline mode.
     pub inline: Option<Inline>,
     /// What lies over the transcript.
@@ -175,8 +185,10 @@ pub struct State {
     pub(super) marked: Option<Range<usize>>,
     /// How often the same reply was copied: the whole first, then its code blocks from the last on.
     pub copied: usize,
-    /// How often the last question was asked again: each time with another seed.
-    attempt: u64,
+    /// How many versions of the reply there are already: each has another seed.
+    pub(super) attempt: u64,
+    /// When Esc was pressed last with nothing to stop or close.
+    pub(super) escaped: Option<Duration>,
     /// When Ctrl+C was pressed last.
     pub(super) interrupted: Option<Duration>,
     /// The time of the last tick.
@@ -204,6 +216,7 @@ impl State {
             history: History::default(),
             tokens: TokenView::default(),
             room: Room::default(),
+            sessions: Sessions::default(),
             inline: start.inline.then(Inline::default),
             start,
             speculation: SpeculationState::default(),
@@ -219,6 +232,7 @@ impl State {
             marked: None,
             copied: 0,
             attempt: 0,
+            escaped: None,
             interrupted: None,
             now: Duration::ZERO,
         }
@@ -261,23 +275,10 @@ impl State {
     pub fn ask(&mut self, text: String) -> Vec<Effect> {
         self.attempt = 0;
         self.entries_removed();
-        self.transcript.push(Entry::User(text));
-        self.generate()
-    }
-
-    /// Asks the last question again, with another seed: the same one would give the same text.
-    pub fn ask_again(&mut self) -> Vec<Effect> {
-        let Some(text) = self.transcript.undo() else {
-            self.notify("nothing to ask again");
-            return Vec::new();
-        };
-        self.attempt += 1;
-        self.entries_removed();
-        self.transcript.push(Entry::User(text));
-        if self.start.sampling.temperature <= 0.0 {
-            self.notify("temperature is 0: the reply will be the same (/set temp 1)");
-        }
-        self.generate()
+        let entry = self.transcript.push(Entry::User(text.clone()));
+        let mut effects = sessions::record::asked(self, entry, &text);
+        effects.extend(self.generate());
+        effects
     }
 
     /// What the next request tells the model: standing instructions, then the turns that are not left out.
@@ -294,17 +295,24 @@ impl State {
     /// Asks for a reply to the last question.
     pub fn generate(&mut self) -> Vec<Effect> {
         self.room.limit(self.transcript.messages().len() / 2);
+        let entry = self.transcript.push(Entry::Reply(ReplyEntry { running: true, ..ReplyEntry::default() }));
+        self.running = Some(Running { entry, stopping: false });
+        let mut effects = sessions::record::began(self, entry);
+        effects.extend(self.request(self.start.thinking));
+        effects
+    }
+
+    /// Sends what is on the screen to the engine: the reply that runs is to be written.
+    pub(super) fn request(&mut self, thinking: bool) -> Vec<Effect> {
         let messages = self.messages();
         let mut sampling = self.start.sampling.clone();
         sampling.seed = sampling.seed.wrapping_add(self.attempt);
-        let entry = self.transcript.push(Entry::Reply(ReplyEntry { running: true, ..ReplyEntry::default() }));
         self.transcript.follow();
-        self.running = Some(Running { entry, stopping: false });
         self.begin_counting();
         self.tokens.forget();
         self.copied = 0;
         vec![Effect::Send(Command::Generate(Request {
-            prompt: Prompt::Chat { messages, thinking: self.start.thinking },
+            prompt: Prompt::Chat { messages, thinking },
             sampling,
             max_tokens: self.start.max_tokens,
             stop: self.start.stop.clone(),
@@ -317,8 +325,10 @@ impl State {
     pub(super) fn entries_removed(&mut self) {
         self.tokens.forget();
         self.selection = None;
+        let entries = self.transcript.count();
+        self.sessions.chat.cut(entries);
         if let Some(inline) = &mut self.inline {
-            inline.limit(self.transcript.entries().count());
+            inline.limit(entries);
         }
     }
 
@@ -332,7 +342,14 @@ impl State {
 
     /// Ends the session: the reply first, then the engine, then the screen.
     pub fn quit(&mut self, exit: Exit) -> Vec<Effect> {
-        vec![Effect::Cancel, Effect::Send(Command::Shutdown), Effect::Exit(exit)]
+        let mut effects = vec![Effect::Cancel];
+        effects.extend(sessions::record::broken_off(self));
+        // It may take a second: who ends the program otherwise does not want to wait.
+        if exit == Exit::Quit {
+            effects.extend(sessions::park(self));
+        }
+        effects.extend([Effect::Send(Command::Shutdown), Effect::Exit(exit)]);
+        effects
     }
 
     /// Tells the reply to stop.

@@ -4,6 +4,7 @@ use crate::tui::Exit;
 use crate::tui::app::{Effect, Overlay, State};
 use crate::tui::options::Options;
 use crate::tui::outside::Job;
+use crate::tui::sessions::commands as chats;
 use crate::tui::settings::{set, system, theme, think};
 use crate::tui::speculate::{draft, p_min};
 use crate::tui::text::one_line;
@@ -24,10 +25,29 @@ pub struct Slash {
 pub const COMMANDS: &[Slash] = &[
     Slash { name: "help", takes: "[COMMAND]", does: "keys and commands", run: tell::help },
     Slash { name: "stop", takes: "", does: "stop the reply", run: stop },
-    Slash { name: "new", takes: "", does: "forget the conversation (also /clear)", run: new },
-    Slash { name: "clear", takes: "", does: "", run: new },
-    Slash { name: "regen", takes: "", does: "write the last reply again", run: again },
-    Slash { name: "undo", takes: "", does: "take back the last question", run: undo },
+    Slash { name: "new", takes: "", does: "a new conversation (also /clear)", run: chats::new },
+    Slash { name: "clear", takes: "", does: "", run: chats::new },
+    Slash { name: "sessions", takes: "", does: "the chats kept on this machine", run: chats::sessions },
+    Slash { name: "search", takes: "TEXT", does: "find words in all chats", run: chats::sessions },
+    Slash { name: "resume", takes: "[NAME]", does: "go on with an earlier chat", run: chats::resume },
+    Slash { name: "rename", takes: "TITLE", does: "another title for this chat", run: chats::rename },
+    Slash { name: "delete", takes: "", does: "delete this chat", run: chats::delete },
+    Slash { name: "restore", takes: "", does: "bring back what was deleted last", run: chats::restore },
+    Slash { name: "export", takes: "[md|json] [FILE]", does: "this chat as a file", run: chats::export },
+    Slash { name: "save", takes: "FILE", does: "", run: chats::export },
+    Slash { name: "import", takes: "FILE", does: "chats of an exported JSON file", run: chats::import },
+    Slash { name: "edit", takes: "", does: "ask the last question otherwise", run: chats::edit },
+    Slash { name: "regen", takes: "", does: "write the last reply again (also /retry)", run: chats::again },
+    Slash { name: "regenerate", takes: "", does: "", run: chats::again },
+    Slash { name: "retry", takes: "", does: "", run: chats::again },
+    Slash { name: "continue", takes: "", does: "go on with the last reply", run: chats::go_on },
+    Slash { name: "undo", takes: "", does: "take back the last question", run: chats::undo },
+    Slash {
+        name: "branch",
+        takes: "[N|next|back]",
+        does: "another version of the last turn that has several",
+        run: chats::branch,
+    },
     Slash {
         name: "copy",
         takes: "[code N]",
@@ -136,30 +156,6 @@ fn stop(state: &mut State, _: &str) -> Outcome {
     Ok(state.stop())
 }
 
-fn new(state: &mut State, _: &str) -> Outcome {
-    idle(state)?;
-    state.transcript.clear();
-    state.entries_removed();
-    context::forget(state);
-    state.counters = crate::event::Counters::default();
-    state.note("a new conversation");
-    Ok(Vec::new())
-}
-
-fn again(state: &mut State, _: &str) -> Outcome {
-    idle(state)?;
-    Ok(state.ask_again())
-}
-
-fn undo(state: &mut State, _: &str) -> Outcome {
-    idle(state)?;
-    let text = state.transcript.undo().ok_or("nothing to take back")?;
-    state.entries_removed();
-    state.composer.set(&text);
-    state.notify("taken back: edit it and send it again");
-    Ok(Vec::new())
-}
-
 fn panel(state: &mut State, _: &str) -> Outcome {
     update::panel(state);
     Ok(Vec::new())
@@ -167,11 +163,10 @@ fn panel(state: &mut State, _: &str) -> Outcome {
 
 fn tokens(state: &mut State, argument: &str) -> Outcome {
     match argument {
-        "" => update::tokens(state),
-        "rejected" => update::rejected(state),
-        _ => return Err(format!("/tokens takes nothing, or rejected, not {}", one_line(argument))),
+        "" => Ok(update::tokens(state)),
+        "rejected" => Ok(update::rejected(state)),
+        _ => Err(format!("/tokens takes nothing, or rejected, not {}", one_line(argument))),
     }
-    Ok(Vec::new())
 }
 
 fn settings(state: &mut State, _: &str) -> Outcome {

@@ -282,6 +282,11 @@ pub(super) fn summarised(state: &mut State, summary: Summary, whole: bool) -> Ve
     left_out(state, summary.plan, ", but this summary is", waiting)
 }
 
+/// A stored conversation is opened: so many of its turns are not sent any more.
+pub(super) fn restored(state: &mut State, left_out: usize, summary: Option<String>) {
+    state.room = Room { left_out, summary: summary.filter(|_| left_out > 0), ..Room::default() };
+}
+
 /// A new conversation: everything is sent.
 pub(super) fn forget(state: &mut State) {
     state.room = Room::default();

@@ -40,6 +40,7 @@ impl<'a> Edge<'a> {
                 }
                 News::Refused(failure) => Msg::Refused(failure),
                 News::Pairs(found) => Msg::Pairs(found),
+                News::Sessions(told) => Msg::Sessions(told),
             };
             effects.extend(update(state, message));
         }
@@ -92,6 +93,7 @@ impl<'a> Edge<'a> {
             }
             Effect::Outside(job) => self.outside.give(job),
             Effect::FindPairs => self.host.find_pairs(),
+            Effect::Store(wish) => self.host.store(*wish),
             Effect::Keep => {
                 if let Err(wrong) = self.host.keep(&state.start.preferences) {
                     update(state, Msg::Wrong(wrong));

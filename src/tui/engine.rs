@@ -5,7 +5,7 @@ use crate::tui::app::{Effect, Stage, State};
 use crate::tui::entry::Entry;
 use crate::tui::speculate::{self, Echo};
 use crate::tui::text::one_line;
-use crate::tui::{context, pairs};
+use crate::tui::{context, pairs, sessions};
 
 /// Takes one event in.
 pub fn receive(state: &mut State, event: Event) -> Vec<Effect> {
@@ -19,7 +19,7 @@ pub fn receive(state: &mut State, event: Event) -> Vec<Effect> {
         }
         Event::Ready(ready) => return become_ready(state, ready),
         Event::Prefill(prefill) => state.prefill = Some(prefill),
-        Event::Text(text) => append(state, &text),
+        Event::Text(text) => return append(state, &text),
         Event::Progress(counters) => {
             state.prefill = None;
             state.meter.observe(counters.elapsed, counters.predicted);
@@ -66,21 +66,25 @@ fn become_ready(state: &mut State, ready: Ready) -> Vec<Effect> {
     state.ready = Some(ready);
     state.counters = Counters::default();
     state.note(text);
+    let mut effects = sessions::unpark(state);
     // What was set while it loaded, or for the model before, holds for this one too.
-    if asked == state.start.speculation { Vec::new() } else { speculate::tell(state, Echo::None) }
+    if asked != state.start.speculation {
+        effects.extend(speculate::tell(state, Echo::None));
+    }
+    effects
 }
 
-fn append(state: &mut State, text: &Text) {
+fn append(state: &mut State, text: &Text) -> Vec<Effect> {
     state.prefill = None;
     if let Some(summary) = &mut state.room.writing {
         if text.channel == Channel::Answer {
             summary.text.push_str(&text.text);
         }
-        return;
+        return Vec::new();
     }
-    let Some(running) = state.running else { return };
+    let Some(running) = state.running else { return Vec::new() };
     let Some(reply) = state.transcript.reply_mut(running.entry) else {
-        return;
+        return Vec::new();
     };
     match text.channel {
         Channel::Answer => {
@@ -92,6 +96,7 @@ fn append(state: &mut State, text: &Text) {
             reply.origins.reasoning.extend_from_slice(&text.spans);
         }
     }
+    sessions::record::grew(state, text)
 }
 
 fn done(state: &mut State, reply: &Reply) -> Vec<Effect> {
@@ -104,7 +109,8 @@ fn done(state: &mut State, reply: &Reply) -> Vec<Effect> {
         let whole = !matches!(reply.stop_reason, StopReason::Cancelled | StopReason::ContextFull);
         return context::summarised(state, summary, whole);
     }
-    state.transcript.settle(running.entry, &reply.text, &reply.reasoning);
+    let (answer, reasoning) = sessions::record::begun_with(state);
+    state.transcript.settle(running.entry, &(answer + &reply.text), &(reasoning + &reply.reasoning));
     if let Some(entry) = state.transcript.reply_mut(running.entry) {
         entry.running = false;
         entry.footer = footer(reply);
@@ -115,7 +121,7 @@ fn done(state: &mut State, reply: &Reply) -> Vec<Effect> {
     state.tokens.forget();
     context::watch(state);
     context::full(state, reply);
-    Vec::new()
+    sessions::record::ended(state, reply)
 }
 
 /// The numbers below a reply: of the whole reply, as docs/NUMBERS.md defines them.
@@ -148,7 +154,9 @@ fn failed(state: &mut State, failure: Failure) -> Vec<Effect> {
         return pairs::refused(state, failure);
     }
     if failure.fatal {
-        return vec![Effect::Fail(failure)];
+        let mut effects = sessions::record::failed(state);
+        effects.push(Effect::Fail(failure));
+        return effects;
     }
     state.prefill = None;
     if let Some(summary) = state.room.writing.take() {
@@ -171,5 +179,5 @@ fn failed(state: &mut State, failure: Failure) -> Vec<Effect> {
         text.push_str(&help);
     }
     state.transcript.push(Entry::Error(text));
-    Vec::new()
+    sessions::record::failed(state)
 }

@@ -109,11 +109,24 @@ pub(super) struct Block {
     layout: Option<Box<Layout>>,
     /// Known from the last layout, and the width it was for.
     height: Option<(usize, Height)>,
+    /// Behind the label.
+    tag: String,
 }
 
 impl Block {
     pub(super) fn new(entry: Entry) -> Block {
-        Block { entry, layout: None, height: None }
+        Block { entry, layout: None, height: None, tag: String::new() }
+    }
+
+    /// What is written behind the label.
+    pub(super) fn tag(&mut self, tag: &str) {
+        tag.clone_into(&mut self.tag);
+    }
+
+    /// Who speaks, and which version of the turn it is.
+    fn label(&self, name: &'static str) -> Part<'static> {
+        let tag = if self.tag.is_empty() { String::new() } else { format!("  {}", self.tag) };
+        Part::Own(vec![Shown::Words(Tone::Label, Cow::Owned(format!("{name}{tag}")))])
     }
 
     pub(super) fn entry(&self) -> &Entry {
@@ -221,7 +234,7 @@ impl Block {
         let mut parts: Vec<Part<'a>> = Vec::new();
         match &self.entry {
             Entry::User(_) => {
-                parts.push(Part::Own(own(Tone::Label, "you")));
+                parts.push(self.label("you"));
                 let lines = layout.plain.lines();
                 if open || lines.len() <= LONG_QUESTION {
                     parts.push(Part::Words(Tone::User, lines));
@@ -238,7 +251,7 @@ impl Block {
                 parts.extend(words(Tone::Error, &layout.plain));
             }
             Entry::Reply(reply) => {
-                parts.push(Part::Own(own(Tone::Label, "model")));
+                parts.push(self.label("model"));
                 if !reply.reasoning.is_empty() {
                     let line = thought_line(reply, open, columns);
                     parts.push(Part::Own(vec![Shown::Words(Tone::Thought, Cow::Owned(line))]));

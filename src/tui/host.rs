@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, Sender};
 use crate::event::{Command, Event, Failure};
 use crate::request::{SamplingSettings, Speculation};
 use crate::tui::preferences::Preferences;
+use crate::tui::sessions::{Told, Wish};
 
 /// A pair to be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,6 +97,8 @@ pub enum News {
     Refused(Failure),
     /// The search has ended.
     Pairs(Found),
+    /// The keeper of the sessions speaks.
+    Sessions(Told),
 }
 
 /// The program around the UI. Every call returns at once.
@@ -111,6 +114,8 @@ pub trait Host {
     /// # Errors
     /// A sentence for a person.
     fn keep(&mut self, preferences: &Preferences) -> Result<(), String>;
+    /// Does what is asked of the sessions. [`News::Sessions`] may follow.
+    fn store(&mut self, wish: Wish);
     /// What came of earlier wishes, one by one.
     fn news(&mut self) -> Option<News>;
 }

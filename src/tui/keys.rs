@@ -73,6 +73,22 @@ pub enum Action {
     Copy,
     /// What fills the context, and what can be done about it.
     Context,
+    /// Show or hide the sessions.
+    Sessions,
+    /// A new conversation.
+    NewChat,
+    /// Another title for the session.
+    RenameSession,
+    /// Delete the session.
+    DeleteSession,
+    /// Write the session into a file.
+    ExportSession,
+    /// Take the last deletion back.
+    BringBack,
+    /// The next version of the last turn that has several.
+    NextVersion,
+    /// The one before.
+    PreviousVersion,
 }
 
 /// What decides the meaning of a key beside the key itself.
@@ -142,6 +158,8 @@ pub const BINDINGS: &[Binding] = &[
     key(KeyCode::Char('t'), CONTROL, Action::Thoughts, "Ctrl+T", "show or fold reasoning"),
     key(KeyCode::Char('p'), CONTROL, Action::Palette, "Ctrl+P", "find any command or key"),
     key(KeyCode::Char('o'), CONTROL, Action::Models, "Ctrl+O", "models: load another pair"),
+    key(KeyCode::Char('n'), CONTROL, Action::NewChat, "Ctrl+N", "a new conversation"),
+    key(KeyCode::Char('s'), CONTROL, Action::Sessions, "Ctrl+S", "sessions: open, search, delete"),
     key(KeyCode::Char('y'), CONTROL, Action::Copy, "Ctrl+Y", "copy the reply; again: its last code"),
     key(KeyCode::Char('x'), CONTROL, Action::Prefix, "Ctrl+X", "then one of:"),
     on_empty(key(KeyCode::Char('?'), NONE, Action::Help, "?, F1", "this help (? on an empty input)")),
@@ -172,6 +190,12 @@ pub const PREFIXED: &[Binding] = &[
     key(KeyCode::Char(','), NONE, Action::Settings, "Ctrl+X ,", "settings"),
     key(KeyCode::Char('c'), NONE, Action::Context, "Ctrl+X c", "what fills the context"),
     key(KeyCode::Char('m'), NONE, Action::Models, "", ""),
+    key(KeyCode::Char(']'), NONE, Action::NextVersion, "Ctrl+X ], [", "next, previous version of a turn"),
+    key(KeyCode::Char('['), NONE, Action::PreviousVersion, "", ""),
+    key(KeyCode::Char('n'), NONE, Action::RenameSession, "Ctrl+X n", "rename the session"),
+    key(KeyCode::Char('d'), NONE, Action::DeleteSession, "Ctrl+X d", "delete the session"),
+    key(KeyCode::Char('z'), NONE, Action::BringBack, "Ctrl+X z", "bring back what was deleted"),
+    key(KeyCode::Char('e'), NONE, Action::ExportSession, "Ctrl+X e", "write the session into a file"),
 ];
 
 /// What keys mean while something is marked.
@@ -191,6 +215,8 @@ pub const EDITING: &[(&str, &str)] = &[
     ("Ctrl+K, Ctrl+U", "delete to the end, to the start"),
     ("Ctrl+W", "delete a word"),
     ("Backspace at [pasted …]", "opens it; Ctrl+W deletes it"),
+    ("e r c, b h l, d", "select: edit, again, go on; versions; delete"),
+    ("Esc Esc", "edit the last question"),
 ];
 
 /// What `key` means by what is focused.

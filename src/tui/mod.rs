@@ -38,6 +38,7 @@ pub mod preferences;
 pub mod presets;
 mod screen;
 pub mod select;
+pub mod sessions;
 pub mod settings;
 #[cfg(unix)]
 mod signals;
@@ -193,6 +194,7 @@ pub fn run(host: &mut dyn Host, start: Start, files: Files) -> Result<Exit, TuiE
         let version = markdown::paint::version();
         state.dirty |= version != painted;
         painted = version;
+        update(&mut state, Msg::Date(crate::sessions::Moment::now()));
         if !asked && state.start.preferences.colours == Colours::Auto {
             asked = true;
             if background::can_be_asked(|name| std::env::var(name).ok()) {

@@ -7,6 +7,7 @@ use crate::tui::context::{self, Choice};
 use crate::tui::keys::Action;
 use crate::tui::options::{self, Options};
 use crate::tui::palette::{self, Palette};
+use crate::tui::sessions::list;
 use crate::tui::{pairs, view};
 
 /// What lies over the transcript.
@@ -27,6 +28,8 @@ pub enum Overlay {
     Models,
     /// What to do about a full context.
     Context(context::Screen),
+    /// The stored sessions; the list itself is in the state.
+    Sessions,
 }
 
 impl Overlay {
@@ -40,7 +43,7 @@ impl Overlay {
     #[must_use]
     pub fn is_typed_into(&self) -> bool {
         match self {
-            Overlay::Palette(_) => true,
+            Overlay::Palette(_) | Overlay::Sessions => true,
             Overlay::Options(options) => options.typing.is_some(),
             _ => false,
         }
@@ -88,6 +91,7 @@ pub(super) fn act(state: &mut State, action: Action) -> Option<Vec<Effect>> {
         Overlay::Palette(_) => palette::act(state, action),
         Overlay::Options(_) => options::act(state, action),
         Overlay::Models => pairs::act(state, action),
+        Overlay::Sessions => list::act(state, action),
         Overlay::Context(screen) => {
             let last = Choice::ALL.len() - 1;
             match (lines(action), action) {
@@ -115,6 +119,7 @@ pub(super) fn edit(state: &mut State, key: KeyEvent) -> Option<Vec<Effect>> {
         Overlay::Palette(palette) => palette.edit(key),
         Overlay::Options(_) => return Some(options::edit(state, key)),
         Overlay::Models => return Some(pairs::edit(state, key)),
+        Overlay::Sessions => return Some(list::edit(state, key)),
         Overlay::Context(screen) => {
             let too_long = screen.too_long;
             if let KeyCode::Char(digit @ '1'..='3') = key.code {
@@ -132,7 +137,7 @@ pub(super) fn paste(state: &mut State, text: &str) -> bool {
         Overlay::Palette(palette) => palette.paste(text),
         Overlay::Options(options) => options.paste(text),
         Overlay::None | Overlay::Panel(_) => return false,
-        Overlay::Help(_) | Overlay::Models | Overlay::Context(_) => {}
+        Overlay::Help(_) | Overlay::Models | Overlay::Sessions | Overlay::Context(_) => {}
     }
     true
 }

@@ -10,6 +10,7 @@ use crate::tui::app::{Effect, Overlay, Stage, State};
 use crate::tui::commands::Outcome;
 use crate::tui::host::{Found, Opening, Pair, Wanted};
 use crate::tui::keys::Action;
+use crate::tui::sessions;
 
 /// The list.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -88,11 +89,13 @@ pub(super) fn open(state: &mut State, wanted: Wanted) -> Vec<Effect> {
     let mut effects = Vec::new();
     if let Some(running) = state.running.take() {
         effects.push(Effect::Cancel);
+        effects.extend(sessions::record::broken_off(state));
         if let Some(reply) = state.transcript.reply_mut(running.entry) {
             reply.running = false;
             reply.footer = "stopped: another model was opened".to_owned();
         }
     }
+    effects.extend(sessions::park(state));
     state.room.writing = None;
     state.overlay = Overlay::None;
     state.ready = None;

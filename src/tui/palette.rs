@@ -11,6 +11,11 @@ use crate::tui::keys::{Action, BINDINGS, PREFIXED};
 const KEYED: &[(&str, Action)] = &[
     ("help", Action::Help),
     ("models", Action::Models),
+    ("new", Action::NewChat),
+    ("sessions", Action::Sessions),
+    ("delete", Action::DeleteSession),
+    ("restore", Action::BringBack),
+    ("export", Action::ExportSession),
     ("settings", Action::Settings),
     ("tokens", Action::Tokens),
     ("panel", Action::Panel),
@@ -159,6 +164,6 @@ mod tests {
             assert!(COMMANDS.iter().any(|command| command.name == *name), "/{name}");
             assert!(!key_of(name).is_empty(), "{name}");
         }
-        assert_eq!(key_of("new"), "");
+        assert_eq!(key_of("regen"), "");
     }
 }

@@ -114,10 +114,32 @@ impl Transcript {
         Some(text)
     }
 
-    fn truncate(&mut self, count: usize) {
+    /// Leaves the first `count` entries.
+    pub(super) fn truncate(&mut self, count: usize) {
+        if count >= self.blocks.len() {
+            return;
+        }
         self.blocks.truncate(count);
         self.laid.retain(|index| *index < count);
         self.top = None;
+    }
+
+    /// What is written behind an entry's label.
+    pub(super) fn tag(&mut self, index: usize, tag: &str) {
+        if let Some(block) = self.blocks.get_mut(index) {
+            block.tag(tag);
+        }
+    }
+
+    /// A reply that has ended is gone on with.
+    pub(super) fn reopen(&mut self, index: usize) -> Option<&mut ReplyEntry> {
+        let block = self.blocks.get_mut(index)?;
+        // What was laid out as whole grows again.
+        block.forget();
+        let reply = block.reply_mut()?;
+        reply.running = true;
+        reply.footer.clear();
+        Some(reply)
     }
 
     /// Moves the view to these rows of an entry, where they are not in it.

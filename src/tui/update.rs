@@ -11,6 +11,7 @@ use crate::tui::keys::Action;
 use crate::tui::options::Options;
 use crate::tui::overlay::{self, Overlay, toggle};
 use crate::tui::palette::Palette;
+use crate::tui::sessions::{self, list, versions};
 use crate::tui::{clipboard, complete, context, engine, outside, pairs, select, speculate, view};
 
 /// A second Ctrl+C within this time quits.
@@ -28,14 +29,30 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             }
             return Vec::new();
         }
+        Msg::Date(now) => {
+            state.sessions.date = now;
+            return Vec::new();
+        }
         _ => state.dirty = true,
     }
     let written = !state.overlay.takes_letters() && state.stage() != Stage::Choosing;
     if written && state.composer.takes(&msg) {
         return Vec::new();
     }
+    // Nothing that a person sets changes while the engine speaks; it speaks often.
+    let settles = !matches!(msg, Msg::Engine(_));
+    let mut effects = dispatch(state, msg);
+    if settles {
+        effects.extend(sessions::settle(state));
+    }
+    sessions::tag(state);
+    effects
+}
+
+fn dispatch(state: &mut State, msg: Msg) -> Vec<Effect> {
     match msg {
         Msg::Engine(event) => engine::receive(state, event),
+        Msg::Sessions(told) => sessions::hear(state, told),
         Msg::Outside(answer) => outside::receive(state, answer),
         Msg::Opened(opening) => {
             pairs::opened(state, *opening);
@@ -55,6 +72,9 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             Vec::new()
         }
         Msg::Paste(text) => {
+            if state.overlay == Overlay::Sessions {
+                return list::paste(state, &text);
+            }
             if state.stage() != Stage::Choosing && !overlay::paste(state, &text) {
                 state.selection = None;
                 state.composer.insert(&text);
@@ -70,7 +90,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             state.note(wrong);
             Vec::new()
         }
-        Msg::Resized | Msg::Tick(_) | Msg::Nothing => Vec::new(),
+        Msg::Resized | Msg::Tick(_) | Msg::Date(_) | Msg::Nothing => Vec::new(),
     }
 }
 
@@ -81,10 +101,10 @@ fn edit(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     if state.stage() == Stage::Choosing {
         return pairs::edit(state, key);
     }
-    // What is marked is no text to write into.
-    if state.selection.is_none() {
-        state.composer.edit(key);
+    if let Some(effects) = sessions::select::edit(state, key) {
+        return effects;
     }
+    state.composer.edit(key);
     Vec::new()
 }
 
@@ -169,6 +189,7 @@ fn choosing(state: &mut State, action: Action) -> Vec<Effect> {
             toggle(state, Overlay::Help(0));
             Vec::new()
         }
+        Action::Sessions => list::open_screen(state, ""),
         _ => pairs::act(state, action).unwrap_or_default(),
     }
 }
@@ -205,8 +226,16 @@ fn chatting(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Settings => toggle(state, Overlay::Options(Options::default())),
         Action::Models => return pairs::open_screen(state),
         Action::Context => toggle(state, Overlay::Context(context::Screen::default())),
-        Action::Tokens => tokens(state),
-        Action::Rejected => rejected(state),
+        Action::Tokens => return tokens(state),
+        Action::Rejected => return rejected(state),
+        Action::Sessions
+        | Action::NewChat
+        | Action::RenameSession
+        | Action::DeleteSession
+        | Action::ExportSession
+        | Action::BringBack
+        | Action::NextVersion
+        | Action::PreviousVersion => return sessions::act(state, action),
         Action::MoreGuesses => return speculate::step(state, 1),
         Action::FewerGuesses => return speculate::step(state, -1),
         Action::CycleDraft => return speculate::cycle(state),
@@ -232,21 +261,34 @@ pub(super) fn panel(state: &mut State) {
 }
 
 /// Shows or hides who chose each token.
-pub(super) fn tokens(state: &mut State) {
+pub(super) fn tokens(state: &mut State) -> Vec<Effect> {
     state.tokens.shown = !state.tokens.shown;
     state.tokens.forget();
+    sessions::trace::wanted(state)
 }
 
 /// Shows or hides the rejected guesses, and the tokens they stand among.
-pub(super) fn rejected(state: &mut State) {
+pub(super) fn rejected(state: &mut State) -> Vec<Effect> {
     state.tokens.rejected = !state.tokens.rejected || !state.tokens.shown;
     state.tokens.shown = true;
     state.tokens.forget();
+    sessions::trace::wanted(state)
 }
 
 fn escape(state: &mut State) -> Vec<Effect> {
     state.notice = None;
-    if state.running.is_some() { state.stop() } else { Vec::new() }
+    if state.running.is_some() {
+        return state.stop();
+    }
+    if let Some(effects) = versions::leave_edit(state) {
+        return effects;
+    }
+    let again = state.escaped.replace(state.now).is_some_and(|at| state.now.saturating_sub(at) <= AGAIN);
+    if again && state.composer.is_empty() {
+        state.escaped = None;
+        return versions::edit(state, None).unwrap_or_default();
+    }
+    Vec::new()
 }
 
 fn interrupt(state: &mut State) -> Vec<Effect> {

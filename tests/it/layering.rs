@@ -28,7 +28,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("tuning", &["spec"]),
-    ("tui", &["event", "request", "token"]),
+    // Of `sessions` only what it keeps, as values: the file is beyond the host.
+    ("tui", &["event", "request", "sessions", "token"]),
     ("bench", &[]),
     ("engine", &["event", "experiment", "kernels", "llama", "request", "sampling", "spec", "token"]),
     ("models", &["gguf"]),

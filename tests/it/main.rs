@@ -1,6 +1,7 @@
 //! One test program for everything that looks at slipstream from outside.
 
 mod bench;
+mod chats;
 mod checkpoint;
 mod cli;
 mod composer;

@@ -18,6 +18,7 @@ use slipstream::token::{Origin, TokenSpan};
 use slipstream::tui::app::{Effect, Msg, State, update};
 use slipstream::tui::host::{Found, Pair, Wanted};
 use slipstream::tui::preferences::Preferences;
+use slipstream::tui::sessions::Wish;
 use slipstream::tui::theme::Theme;
 use slipstream::tui::{Start, keys, view};
 
@@ -30,6 +31,7 @@ pub struct Session {
     pub theme: Theme,
     pub terminal: Terminal<TestBackend>,
     effects: Vec<Effect>,
+    wishes: Vec<Wish>,
 }
 
 impl Session {
@@ -53,7 +55,13 @@ impl Session {
             log: None,
         };
         let terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
-        Session { state: State::new(start), theme: Theme::new(false), terminal, effects: Vec::new() }
+        Session {
+            state: State::new(start),
+            theme: Theme::new(false),
+            terminal,
+            effects: Vec::new(),
+            wishes: Vec::new(),
+        }
     }
 
     /// At the start screen, the pairs not found yet.
@@ -157,9 +165,24 @@ impl Session {
         (position.x, position.y)
     }
 
-    /// What was asked of the outside since the last look.
+    /// What was asked of the outside since the last look, the keeper of the sessions excepted.
     pub fn effects(&mut self) -> Vec<Effect> {
-        std::mem::take(&mut self.effects)
+        let (wishes, effects) = std::mem::take(&mut self.effects)
+            .into_iter()
+            .partition(|effect| matches!(effect, Effect::Store(_)));
+        let wish = |effect| match effect {
+            Effect::Store(wish) => Some(*wish),
+            _ => None,
+        };
+        self.wishes.extend(Vec::into_iter(wishes).filter_map(wish));
+        effects
+    }
+
+    /// What was asked of the keeper of the sessions since the last look.
+    pub fn wishes(&mut self) -> Vec<Wish> {
+        let effects = self.effects();
+        self.effects = effects;
+        std::mem::take(&mut self.wishes)
     }
 
     /// The request that was sent since the last look.

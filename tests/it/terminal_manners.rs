@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use slipstream::tui;
 use slipstream::tui::host::{Host, News, Wanted};
 use slipstream::tui::preferences::Preferences;
+use slipstream::tui::sessions::Wish;
 use vt100::{Color, Screen};
 
 use crate::pty::{Run, replied};
@@ -269,6 +270,8 @@ impl Host for Falls {
     fn keep(&mut self, _: &Preferences) -> Result<(), String> {
         Ok(())
     }
+
+    fn store(&mut self, _: Wish) {}
 
     fn news(&mut self) -> Option<News> {
         self.0 += 1;

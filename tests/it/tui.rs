@@ -49,7 +49,7 @@ fn a_whole_turn_on_a_small_screen() {
     same(
         &session.screen(),
         "
- slipstream  pocket  Q8_0
+ slipstream  pocket  Q8_0                       Hello there
  you
  Hello there
 
@@ -70,7 +70,7 @@ fn a_whole_turn_on_a_small_screen() {
     same(
         &session.screen(),
         "
- slipstream  pocket  Q8_0
+ slipstream  pocket  Q8_0                       Hello there
  you
  Hello there
 
@@ -93,7 +93,7 @@ fn a_whole_turn_on_a_small_screen() {
     same(
         &session.screen(),
         "
- slipstream  pocket  Q8_0
+ slipstream  pocket  Q8_0                       Hello there
  you
  Hello there
 
@@ -116,7 +116,7 @@ fn wide_screens_have_the_panel() {
     same(
         &session.screen(),
         "
- slipstream  pocket  Q8_0
+ slipstream  pocket  Q8_0                                                                               Hello
  you                                                                        │ speculation
  Hello                                                                      │ draft on: up to 3 a round
                                                                             │ drafter    pocket-mtp.gguf
@@ -153,7 +153,7 @@ fn narrow_screens_have_it_as_an_overlay() {
     same(
         &session.screen(),
         "
- slipstream  pocket  Q8_0
+ slipstream  pocket  Q8_0   日本語のテキストはと…
  you            │ speculation
  日本語のテキス │ draft on: up to 3 a round
                 │ drafter    pocket-mtp.gguf

@@ -163,6 +163,13 @@ fn every_key_has_a_command() {
             Action::MoreGuesses | Action::FewerGuesses | Action::CycleDraft => &["draft"],
             Action::Copy => &["copy"],
             Action::Context => &["context"],
+            Action::Sessions => &["sessions", "search", "resume"],
+            Action::NewChat => &["new", "clear"],
+            Action::RenameSession => &["rename"],
+            Action::DeleteSession => &["delete"],
+            Action::ExportSession => &["export", "save"],
+            Action::BringBack => &["restore"],
+            Action::NextVersion | Action::PreviousVersion => &["branch"],
         };
         for name in commands {
             assert!(COMMANDS.iter().any(|command| command.name == *name), "/{name} for {:?}", binding.action);

@@ -9,6 +9,7 @@ pub mod loading;
 pub mod options;
 pub mod pairs;
 pub mod palette;
+pub mod sessions;
 pub mod stats;
 pub mod status;
 pub mod tokens;
@@ -21,6 +22,7 @@ use ratatui::widgets::Clear;
 
 use crate::tui::app::{Overlay, Stage, State};
 use crate::tui::select;
+use crate::tui::sessions::select as letters;
 use crate::tui::text::{one_line, shorten, width};
 use crate::tui::theme::Theme;
 
@@ -115,6 +117,7 @@ pub fn draw(state: &State, theme: Theme, frame: &mut Frame<'_>) {
     if state.stage() != Stage::Chatting {
         match (state.stage(), &state.overlay) {
             (_, Overlay::Help(top)) => help::draw(*top, theme, frame, screen),
+            (_, Overlay::Sessions) => sessions::draw(state, theme, frame, screen),
             (Stage::Choosing, _) => pairs::draw(state, theme, frame, screen),
             _ => loading::draw(state, theme, frame, screen),
         }
@@ -174,6 +177,10 @@ fn overlay(state: &State, theme: Theme, frame: &mut Frame<'_>, areas: &Areas, sc
             uncover(frame, whole);
             pairs::draw(state, theme, frame, whole);
         }
+        Overlay::Sessions => {
+            uncover(frame, whole);
+            sessions::draw(state, theme, frame, whole);
+        }
         Overlay::Context(open) => {
             // The lower part is enough: what was said stays in view.
             let height = whole.height.min(10);
@@ -202,12 +209,22 @@ fn header(state: &State, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
         Some(ready) => (one_line(&ready.model_name), one_line(&ready.quantization)),
         None => (one_line(&state.start.title), String::new()),
     };
+    let columns = usize::from(area.width);
+    let model = shorten(&model, columns.saturating_sub(16 + quantization.len()));
+    // The chat's title stands at the right, where there is room for a few words of it.
+    let used = 15 + width(&model) + width(&quantization);
+    let room = columns.saturating_sub(used + 4);
+    let title = one_line(state.sessions.chat.title());
+    let title = if room < 12 || title.is_empty() { String::new() } else { shorten(&title, room.min(60)) };
+    let gap = columns.saturating_sub(used + width(&title) + 1);
     let line = Line::from(vec![
         Span::styled(" slipstream", theme.title()),
         Span::raw("  "),
-        Span::raw(shorten(&model, usize::from(area.width).saturating_sub(16 + quantization.len()))),
+        Span::raw(model),
         Span::raw("  "),
         Span::styled(quantization, theme.quiet()),
+        Span::raw(" ".repeat(gap)),
+        Span::styled(title, theme.quiet()),
     ]);
     frame.render_widget(line, area);
 }
@@ -221,12 +238,28 @@ fn rule(state: &State, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
     } else {
         format!(" {} ", shorten(&hint, columns.saturating_sub(4)))
     };
+    let room = columns.saturating_sub(width(&tail) + 4);
+    let head = standing(state).filter(|_| room > 8);
+    let head = head.map_or_else(String::new, |text| format!("─ {} ", shorten(&one_line(&text), room - 3)));
     let line = Line::from(vec![
-        Span::styled("─".repeat(columns.saturating_sub(width(&tail) + 1)), theme.quiet()),
+        Span::styled(head.clone(), theme.quiet()),
+        Span::styled("─".repeat(columns.saturating_sub(width(&head) + width(&tail) + 1)), theme.quiet()),
         Span::styled(tail, theme.title()),
         Span::styled("─", theme.quiet()),
     ]);
     frame.render_widget(line, area);
+}
+
+/// What stands at the left of that line for as long as it is so: the keys of a choice, what is being edited, what is wrong
+/// with the disk.
+fn standing(state: &State) -> Option<String> {
+    if state.selection.is_some() {
+        return Some(letters::KEYS.to_owned());
+    }
+    if state.sessions.chat.is_editing() {
+        return Some("Enter sends another version, Esc leaves it as it was".to_owned());
+    }
+    state.sessions.trouble.clone()
 }
 
 /// What is below the view, in words; empty at the end.

@@ -84,8 +84,20 @@ pub fn draw(state: &State, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
     drop(rows);
     let last = Rect { y: area.bottom() - 1, height: 1, ..area };
     let leave = if choosing { "Esc quits" } else { "Esc closes" };
-    let hint = format!("Enter loads  {leave}  r looks again");
+    let (chats, last_chat) = chats(state, choosing);
+    let hint = format!("Enter loads  {chats}{leave}  r looks again{last_chat}");
     frame.render_widget(Line::from(Span::styled(shorten(&hint, columns), theme.quiet())), last);
+}
+
+/// On the start screen: how many chats there are of before, and which was the last.
+fn chats(state: &State, choosing: bool) -> (String, String) {
+    let infos = state.sessions.list.infos().unwrap_or_default();
+    let Some(last) = infos.first().filter(|_| choosing) else { return (String::new(), String::new()) };
+    let plural = if infos.len() == 1 { "" } else { "s" };
+    (
+        format!("Ctrl+S {} earlier chat{plural}  ", infos.len()),
+        format!("  (the last: {})", shorten(&one_line(&last.title), 40)),
+    )
 }
 
 fn heading(columns: usize) -> String {
