@@ -18,6 +18,7 @@ mod layering;
 mod lossless;
 mod origins;
 mod pairing;
+mod picture;
 mod pocket;
 mod policy;
 mod pty;
