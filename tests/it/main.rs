@@ -19,6 +19,7 @@ mod lossless;
 mod origins;
 mod pairing;
 mod picture;
+mod pictures;
 mod pocket;
 mod policy;
 mod pty;

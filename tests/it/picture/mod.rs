@@ -6,8 +6,6 @@ pub mod cast;
 pub mod palette;
 pub mod shapes;
 pub mod svg;
-#[cfg(test)]
-mod tests;
 
 use std::path::Path;
 use std::thread;

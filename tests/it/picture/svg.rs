@@ -166,7 +166,7 @@ impl Picture {
              {MARGIN})\">\n",
             palette.background
         );
-        let mut filled = |class: String, shapes: &[Rectangle]| {
+        let filled = |class: String, shapes: &[Rectangle]| {
             let path: String = shapes.iter().map(Rectangle::path).collect();
             format!("<path class=\"{class}\" d=\"{path}\"/>\n")
         };

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use vt100::Parser;
 
-use super::palette::{DARK, LIGHT};
-use super::svg::{BASELINE, CELL, MARGIN};
-use super::{SIZE, cast, machine_path, play, shapes, svg};
+use crate::picture::palette::{DARK, LIGHT};
+use crate::picture::svg::{BASELINE, CELL, MARGIN};
+use crate::picture::{SIZE, cast, machine_path, play, shapes, svg};
 
 fn screen(columns: u16, rows: u16, text: &str) -> Parser {
     let mut parser = Parser::new(rows, columns, 0);
@@ -94,12 +94,12 @@ fn letters_stand_in_their_cells_and_look_as_they_do() {
     assert_eq!(
         found,
         [
-            "<path class=\"c0\" d=\"M18 19h18v19h-18z\"/>",
-            "<path class=\"c0\" d=\"M36 19h2v19h-2z\"/>",
-            "<text class=\"c2 b\" x=\"0\" y=\"14\" textLength=\"18\">ab</text>",
-            "<text class=\"c0\" x=\"27\" y=\"14\" textLength=\"27\">c&lt;&amp;</text>",
-            "<text class=\"c0 d i\" x=\"54\" y=\"14\">d</text>",
-            "<text class=\"c1\" x=\"18\" y=\"33\" textLength=\"18\">hi</text>",
+            "<path class=\"c1\" d=\"M18 19h18v19h-18z\"/>",
+            "<path class=\"c1\" d=\"M36 19h2v19h-2z\"/>",
+            "<text class=\"c0 b\" x=\"0\" y=\"14\" textLength=\"18\">ab</text>",
+            "<text class=\"c1\" x=\"27\" y=\"14\" textLength=\"27\">c&lt;&amp;</text>",
+            "<text class=\"c1 d i\" x=\"54\" y=\"14\">d</text>",
+            "<text class=\"c2\" x=\"18\" y=\"33\" textLength=\"18\">hi</text>",
         ]
         .map(|line| line.to_owned())
     );
@@ -116,7 +116,7 @@ fn letters_stand_in_their_cells_and_look_as_they_do() {
 fn wide_letters_stand_alone_and_lines_and_blocks_meet() {
     // The cursor stands at the end.
     let found = body(20, 1, "\x1b[?25la日本é…b");
-    assert_eq!(found.len(), 5, "{found:?}");
+    assert_eq!(found.len(), 6, "{found:?}");
     assert_eq!(found[1], "<text class=\"c0\" x=\"9\" y=\"14\">日</text>");
     assert_eq!(found[2], "<text class=\"c0\" x=\"27\" y=\"14\">本</text>");
     assert_eq!(found[3], "<text class=\"c0\" x=\"45\" y=\"14\">é</text>");
