@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::args::ChatArgs;
 use super::host::ChatHost;
-use super::machine::{Machine, fresh_seed};
+use super::machine::{Machine, data_folder, fresh_seed};
 use super::settings::{resolve, speculation};
 use super::{last, preferences, printer};
 use crate::error::{Kind, Problem};
@@ -44,6 +44,7 @@ pub fn run(args: &ChatArgs, machine: &Machine) -> Result<u8, Problem> {
         stop: reply.stop.clone(),
         ignore_end_of_turn: reply.ignore_eos,
     };
+    let files = tui::Files { inputs: data_folder().map(|folder| folder.join("inputs")) };
     let mut host = ChatHost::new(&args.shared, machine);
     if !choose {
         let settings = resolve(args.positional.as_deref(), &args.shared, machine)?;
@@ -57,7 +58,7 @@ pub fn run(args: &ChatArgs, machine: &Machine) -> Result<u8, Problem> {
         host.start(settings, wanted)?;
     }
     printer::hold();
-    let outcome = tui::run(&mut host, start);
+    let outcome = tui::run(&mut host, start, files);
     printer::release();
     let open = host.close();
     let exit = outcome.map_err(problem)?;

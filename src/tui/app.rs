@@ -16,6 +16,7 @@ use crate::tui::host::{Found, MemoryLine, Opening, Wanted};
 use crate::tui::inline::Inline;
 use crate::tui::keys::{Action, Focus};
 use crate::tui::meter::Meter;
+use crate::tui::outside::{Answer, Job};
 pub use crate::tui::overlay::Overlay;
 use crate::tui::pairs::PairList;
 use crate::tui::speculate::Echo;
@@ -53,6 +54,8 @@ pub enum Msg {
     Pairs(Found),
     /// Something could not be done outside: a sentence.
     Wrong(String),
+    /// Something outside was done.
+    Outside(Answer),
     /// Nothing of interest.
     Nothing,
 }
@@ -76,6 +79,10 @@ pub enum Effect {
     Keep,
     /// Put this on the clipboard.
     Copy(String),
+    /// Do this outside; an answer comes back.
+    Outside(Job),
+    /// Let the person edit this text in their editor; the answer comes back.
+    Edit(String),
     /// End.
     Exit(Exit),
     /// End: the engine has ended.

@@ -4,6 +4,7 @@ use crate::tui::Exit;
 use crate::tui::app::{Effect, Overlay, State};
 use crate::tui::figures::bytes;
 use crate::tui::options::Options;
+use crate::tui::outside::Job;
 use crate::tui::settings::{set, system, theme, think};
 use crate::tui::speculate::{draft, p_min};
 use crate::tui::text::one_line;
@@ -47,6 +48,9 @@ pub const COMMANDS: &[Slash] = &[
         does: "temp, top_k, top_p, min_p, repeat_penalty, seed",
         run: set,
     },
+    Slash { name: "read", takes: "FILE", does: "a text file into the input", run: read },
+    Slash { name: "glob", takes: "PATTERN", does: "files that fit, into the input", run: glob },
+    Slash { name: "editor", takes: "", does: "write in $VISUAL or $EDITOR", run: editor },
     Slash {
         name: "preset",
         takes: "NAME",
@@ -58,7 +62,7 @@ pub const COMMANDS: &[Slash] = &[
     Slash { name: "context", takes: "", does: "what fills the context, and what to do", run: room },
     Slash { name: "compact", takes: "", does: "put a summary in place of the oldest turns", run: compact },
     Slash { name: "memory", takes: "", does: "the memory in use", run: memory },
-    Slash { name: "model", takes: "NAME", does: "load another model", run: pairs::model },
+    Slash { name: "model", takes: "MODEL", does: "load another model", run: pairs::model },
     Slash { name: "models", takes: "", does: "the pairs on this machine", run: pairs::model },
     Slash { name: "pair", takes: "FILE|auto|none", does: "another drafter for this model", run: pairs::pair },
     Slash { name: "suspend", takes: "", does: "to the shell for a while", run: suspend },
@@ -81,25 +85,6 @@ pub fn execute(state: &mut State, line: &str) -> Vec<Effect> {
         state.note(wrong);
         Vec::new()
     })
-}
-
-/// Completes the name of a command as far as it is certain.
-pub fn complete(state: &mut State) {
-    let text = state.composer.text();
-    let Some(start) = text.strip_prefix('/').filter(|rest| !rest.contains(char::is_whitespace)) else {
-        return;
-    };
-    let mut fitting = COMMANDS.iter().filter(|command| command.name.starts_with(start));
-    let Some(first) = fitting.next() else { return };
-    let mut common = first.name;
-    let mut alone = true;
-    for other in fitting {
-        alone = false;
-        let same = common.bytes().zip(other.name.bytes()).take_while(|(a, b)| a == b).count();
-        common = &common[..same];
-    }
-    let space = if alone { " " } else { "" };
-    state.composer.set(&format!("/{common}{space}"));
 }
 
 fn unknown(name: &str) -> String {
@@ -229,6 +214,24 @@ fn suspend(_: &mut State, _: &str) -> Outcome {
 
 fn redraw(_: &mut State, _: &str) -> Outcome {
     Ok(vec![Effect::Redraw])
+}
+
+fn read(_: &mut State, argument: &str) -> Outcome {
+    if argument.is_empty() {
+        return Err("/read takes a file, for example /read src/main.rs (Tab completes)".to_string());
+    }
+    Ok(vec![Effect::Outside(Job::Read(argument.to_string()))])
+}
+
+fn glob(_: &mut State, argument: &str) -> Outcome {
+    if argument.is_empty() {
+        return Err("/glob takes a pattern, for example /glob src/**/*.rs".to_string());
+    }
+    Ok(vec![Effect::Outside(Job::Glob(argument.to_string()))])
+}
+
+fn editor(_: &mut State, _: &str) -> Outcome {
+    Ok(vec![Effect::Edit(String::new())])
 }
 
 fn quit(state: &mut State, _: &str) -> Outcome {

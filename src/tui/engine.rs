@@ -27,12 +27,13 @@ pub fn receive(state: &mut State, event: Event) -> Vec<Effect> {
             state.counters = counters;
             context::watch(state);
             if let Some(running) = state.running {
-                let predicted = state.counters.predicted;
+                let (predicted, elapsed) = (state.counters.predicted, state.counters.elapsed);
                 if let Some(reply) = state.transcript.reply_mut(running.entry)
                     && reply.answer.is_empty()
                     && !reply.reasoning.is_empty()
                 {
                     reply.reasoning_tokens = predicted;
+                    reply.reasoning_time = elapsed;
                 }
                 // A stop asked for before the engine had taken the request up may have been forgotten.
                 if running.stopping {

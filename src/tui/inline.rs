@@ -1,7 +1,7 @@
 //! The inline mode: finished turns are printed above the view and belong to the terminal's scrollback from then on; the
 //! view itself holds only what still grows, the input and the status line.
 
-use crate::tui::entry::{Entry, ReplyEntry};
+use crate::tui::entry::{Entry, ReplyEntry, Shown};
 use crate::tui::transcript::Transcript;
 
 /// Rows of the view, on a screen that has as many.
@@ -35,6 +35,14 @@ impl Inline {
         finished
     }
 
+    /// Rows of what still grows, without the empty one that ends it.
+    #[must_use]
+    pub fn filled(&self) -> usize {
+        let lines = self.live.visible();
+        let empty = matches!(lines.last(), Some(Shown::Words(_, text)) if text.is_empty());
+        lines.len() - usize::from(empty)
+    }
+
     /// Lays out what still grows.
     pub fn fit(&mut self, transcript: &Transcript, columns: usize, rows: usize) {
         let waiting: Vec<&Entry> = transcript.entries().skip(self.printed).collect();
@@ -50,7 +58,8 @@ impl Inline {
             } else if let (Some(shown), Entry::Reply(reply)) = (self.live.reply_mut(index), entry) {
                 shown.answer.push_str(&reply.answer[shown.answer.len()..]);
                 shown.reasoning.push_str(&reply.reasoning[shown.reasoning.len()..]);
-                shown.reasoning_tokens = reply.reasoning_tokens;
+                (shown.reasoning_tokens, shown.reasoning_time) =
+                    (reply.reasoning_tokens, reply.reasoning_time);
             }
         }
         self.live.thoughts_open = transcript.thoughts_open;

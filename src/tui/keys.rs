@@ -43,8 +43,12 @@ pub enum Action {
     Start,
     /// Scroll to the end, and follow it.
     End,
-    /// Complete a command's name.
+    /// Complete a command's name, a model or a path.
     Complete,
+    /// Look for an earlier input.
+    Search,
+    /// Edit the input in the person's own editor.
+    Editor,
     /// The next key has another meaning.
     Prefix,
     /// After the prefix: a key that means nothing there.
@@ -149,7 +153,9 @@ pub const BINDINGS: &[Binding] = &[
     key(KeyCode::Down, SHIFT, Action::LineDown, "", ""),
     on_empty(key(KeyCode::Home, NONE, Action::Start, "Home, End", "first, last line (empty input)")),
     on_empty(key(KeyCode::End, NONE, Action::End, "", "")),
-    key(KeyCode::Tab, NONE, Action::Complete, "Tab", "complete a /command"),
+    key(KeyCode::Tab, NONE, Action::Complete, "Tab", "complete a command, model, path"),
+    key(KeyCode::Char('r'), CONTROL, Action::Search, "Ctrl+R", "look for an earlier input"),
+    key(KeyCode::Char('g'), CONTROL, Action::Editor, "Ctrl+G", "edit the input in $EDITOR"),
 ];
 
 /// What follows the prefix. `shown` is written with it.
@@ -171,6 +177,7 @@ pub const EDITING: &[(&str, &str)] = &[
     ("Ctrl+A, Ctrl+E", "start, end of the line"),
     ("Ctrl+K, Ctrl+U", "delete to the end, to the start"),
     ("Ctrl+W", "delete a word"),
+    ("Backspace at [pasted …]", "opens it; Ctrl+W deletes it"),
 ];
 
 /// What `key` means by what is focused.

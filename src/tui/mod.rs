@@ -13,8 +13,10 @@
 pub mod app;
 pub mod clipboard;
 pub mod commands;
+pub mod complete;
 pub mod composer;
 pub mod context;
+mod edge;
 pub mod engine;
 pub mod entry;
 pub mod field;
@@ -23,9 +25,10 @@ pub mod history;
 pub mod host;
 pub mod inline;
 pub mod keys;
+pub mod markdown;
 pub mod meter;
 pub mod options;
-mod outside;
+pub mod outside;
 pub mod overlay;
 pub mod pairs;
 pub mod palette;
@@ -48,6 +51,7 @@ pub mod writer;
 
 use std::collections::VecDeque;
 use std::io;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use ratatui::layout::Rect;
@@ -55,8 +59,9 @@ use ratatui::layout::Rect;
 use crate::event::Failure;
 use crate::request::{SamplingSettings, Speculation};
 use crate::tui::app::{Effect, Msg, Stage, State, update};
+use crate::tui::edge::Edge;
 use crate::tui::host::{Host, Wanted};
-use crate::tui::outside::Outside;
+use crate::tui::outside::{Answer, editor, inputs as earlier};
 use crate::tui::preferences::Preferences;
 use crate::tui::terminal::Guard;
 use crate::tui::theme::Theme;
@@ -102,6 +107,13 @@ pub struct Start {
     pub stop: Vec<String>,
     /// Go on over an end of turn.
     pub ignore_end_of_turn: bool,
+}
+
+/// Files that the UI keeps between runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Files {
+    /// Inputs of earlier runs; none are kept without it.
+    pub inputs: Option<PathBuf>,
 }
 
 /// How the person left.
@@ -151,17 +163,26 @@ pub enum TuiError {
 ///
 /// # Errors
 /// Where the terminal cannot be used or is lost, or the engine has ended.
-pub fn run(host: &mut dyn Host, start: Start) -> Result<Exit, TuiError> {
+pub fn run(host: &mut dyn Host, start: Start, files: Files) -> Result<Exit, TuiError> {
     let mut terminal = Guard::enter(start.inline.then_some(inline::ROWS))?;
     let mut state = State::new(start);
-    let mut outside = Outside::new(host);
+    let mut edge = Edge::new(host);
     if state.stage() == Stage::Choosing {
-        outside.find_pairs();
+        edge.find_pairs();
     }
+    let inputs_kept = files.inputs.map(|file| {
+        state.composer.load_history(earlier::read(&file));
+        earlier::Keeper::start(file)
+    });
     let begun = Instant::now();
     let mut drawn: Option<Instant> = None;
     let mut inputs = VecDeque::new();
+    let mut painted = 0;
     loop {
+        // Colours of code come from a thread of their own.
+        let version = markdown::paint::version();
+        state.dirty |= version != painted;
+        painted = version;
         update(&mut state, Msg::Tick(begun.elapsed()));
         let idle = terminal.idle()?;
         let wait = match drawn {
@@ -180,8 +201,11 @@ pub fn run(host: &mut dyn Host, start: Start) -> Result<Exit, TuiError> {
         while let Some(message) = keys::next_message(&mut inputs, state.focus()) {
             effects.extend(update(&mut state, message));
         }
-        outside.take_news(&mut state, &mut effects);
-        let engine = outside.take_events(&mut state, &mut effects);
+        edge.take_news(&mut state, &mut effects);
+        let engine = edge.take_events(&mut state, &mut effects);
+        if let Some(keeper) = &inputs_kept {
+            keeper.add(state.composer.take_fresh());
+        }
         if let Some(signal) = terminal.signal() {
             effects.extend(state.quit(Exit::Signal(signal)));
         }
@@ -195,10 +219,16 @@ pub fn run(host: &mut dyn Host, start: Start) -> Result<Exit, TuiError> {
                     state.dirty = true;
                 }
                 Effect::Redraw => terminal.forget()?,
+                Effect::Edit(text) => {
+                    let editor = editor::command(|name| std::env::var(name).ok());
+                    let edited = terminal.lend(|| editor::edit(&text, &editor))?;
+                    // Nothing comes of an answer but a change of the input.
+                    let _ = update(&mut state, Msg::Outside(Answer::Edited(edited)));
+                }
                 Effect::Exit(exit) => return Ok(exit),
                 Effect::Fail(failure) => return Err(TuiError::Engine(failure)),
                 Effect::Copy(text) => copy(&mut terminal, text),
-                other => outside.carry_out(other, &mut state),
+                other => edge.carry_out(other, &mut state),
             }
         }
         engine?;
@@ -223,8 +253,7 @@ fn draw(terminal: &mut Guard, state: &mut State) -> io::Result<()> {
             alone.push(entry);
             let area = Rect::new(0, 0, columns, 1);
             alone.fit(usize::from(view::transcript::inner(area).width), inline::LONGEST);
-            // An empty line ends an entry.
-            let height = u16::try_from(alone.visible().len() + 1).unwrap_or(u16::MAX);
+            let height = u16::try_from(alone.visible().len()).unwrap_or(u16::MAX);
             terminal.print(height, |buffer| {
                 view::transcript::draw(&alone, theme, buffer, buffer.area);
             })?;

@@ -20,21 +20,38 @@ const ENDING: [i32; 3] = [SIGTERM, SIGHUP, SIGINT];
 
 /// Whether signals do what they do by default: while the screen is not ours. Without this they would do
 /// nothing at all once we have listened, since signal-hook's handler stays.
-fn by_default() -> io::Result<&'static AtomicBool> {
-    static DEFAULT: OnceLock<Arc<AtomicBool>> = OnceLock::new();
-    if let Some(flag) = DEFAULT.get() {
-        return Ok(flag);
+struct ByDefault {
+    /// What asks us to end.
+    ends: Arc<AtomicBool>,
+    /// Ctrl+Z: also while somebody else has the terminal, who is stopped with us.
+    stops: Arc<AtomicBool>,
+}
+
+impl ByDefault {
+    fn get() -> io::Result<&'static ByDefault> {
+        static DEFAULT: OnceLock<ByDefault> = OnceLock::new();
+        if let Some(known) = DEFAULT.get() {
+            return Ok(known);
+        }
+        let new = ByDefault { ends: Arc::default(), stops: Arc::default() };
+        register_conditional_default(SIGTSTP, Arc::clone(&new.stops))?;
+        for signal in ENDING {
+            register_conditional_default(signal, Arc::clone(&new.ends))?;
+        }
+        Ok(DEFAULT.get_or_init(|| new))
     }
-    let flag = Arc::new(AtomicBool::new(false));
-    for signal in [SIGTSTP].into_iter().chain(ENDING) {
-        register_conditional_default(signal, Arc::clone(&flag))?;
+
+    fn set(&self, on: bool) {
+        self.ends.store(on, Ordering::SeqCst);
+        self.stops.store(on, Ordering::SeqCst);
     }
-    Ok(DEFAULT.get_or_init(|| flag))
 }
 
 /// Signals that ask us to end, noticed by a thread of their own.
 pub(super) struct Signals {
     received: Arc<AtomicI32>,
+    /// The terminal is somebody else's: its Ctrl+C is not meant for us.
+    lent: Arc<AtomicBool>,
     stop: Arc<AtomicBool>,
     went_on: Arc<AtomicBool>,
     handle: Handle,
@@ -44,13 +61,16 @@ pub(super) struct Signals {
 impl Signals {
     pub(super) fn listen() -> io::Result<Signals> {
         let mut incoming = Incoming::new(ENDING)?;
-        by_default()?.store(false, Ordering::SeqCst);
+        ByDefault::get()?.set(false);
         let handle = incoming.handle();
         let received = Arc::new(AtomicI32::new(0));
         let flag = Arc::clone(&received);
         let closed = handle.clone();
+        let lent = Arc::new(AtomicBool::new(false));
+        let is_lent = Arc::clone(&lent);
         let thread = thread::Builder::new().name("signals".to_string()).spawn(move || {
-            let Some(signal) = incoming.forever().next() else {
+            let meant = |signal: &i32| *signal != SIGINT || !is_lent.load(Ordering::SeqCst);
+            let Some(signal) = incoming.forever().find(meant) else {
                 return;
             };
             flag.store(signal, Ordering::SeqCst);
@@ -67,11 +87,23 @@ impl Signals {
         let (stop, went_on) = (Arc::default(), Arc::default());
         register(SIGTSTP, Arc::clone(&stop))?;
         register(SIGCONT, Arc::clone(&went_on))?;
-        Ok(Signals { received, stop, went_on, handle, thread: Some(thread) })
+        Ok(Signals { received, lent, stop, went_on, handle, thread: Some(thread) })
     }
 
     pub(super) fn received(&self) -> Option<i32> {
         Some(self.received.load(Ordering::SeqCst)).filter(|signal| *signal != 0)
+    }
+
+    /// Whether the terminal is somebody else's for now.
+    pub(super) fn lend(&self, lent: bool) {
+        self.lent.store(lent, Ordering::SeqCst);
+        if let Ok(default) = ByDefault::get() {
+            default.stops.store(lent, Ordering::SeqCst);
+        }
+        if !lent {
+            // What was meant for somebody else is over.
+            let _ = (self.told_to_stop(), self.went_on());
+        }
     }
 
     /// Whether SIGTSTP has come since the last look.
@@ -87,8 +119,8 @@ impl Signals {
 
 impl Drop for Signals {
     fn drop(&mut self) {
-        if let Ok(flag) = by_default() {
-            flag.store(true, Ordering::SeqCst);
+        if let Ok(default) = ByDefault::get() {
+            default.set(true);
         }
         self.handle.close();
         if let Some(thread) = self.thread.take() {

@@ -194,9 +194,30 @@ impl Guard {
         restore();
         super::signals::stop()?;
         let _ = self.signals.went_on();
+        self.take_again()
+    }
+
+    /// Takes the terminal after it was given back: nothing is known of what it shows.
+    fn take_again(&mut self) -> io::Result<()> {
         take()?;
         (self.screen, self.page, self.writer) = open(&self.viewport)?;
         if self.viewport == Viewport::Fullscreen { self.forget() } else { Ok(()) }
+    }
+
+    /// Gives the terminal back while `run` has it, and takes it again. Its Ctrl+C and Ctrl+Z are for whoever has it.
+    ///
+    /// # Errors
+    /// Where the terminal is gone.
+    pub fn lend<T>(&mut self, run: impl FnOnce() -> T) -> io::Result<T> {
+        self.put_away()?;
+        restore();
+        #[cfg(unix)]
+        self.signals.lend(true);
+        let result = run();
+        #[cfg(unix)]
+        self.signals.lend(false);
+        self.take_again()?;
+        Ok(result)
     }
 
     /// This system knows no such thing.

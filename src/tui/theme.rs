@@ -4,8 +4,10 @@
 use ratatui::style::{Color, Modifier, Style};
 
 use crate::tui::entry::Tone;
+use crate::tui::markdown::paint::Class;
+use crate::tui::markdown::row::{Kind, Look};
 use crate::tui::preferences::Colours;
-use crate::tui::tokens::Kind;
+use crate::tui::tokens;
 
 /// The styles of the screen.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +24,12 @@ impl Theme {
         Theme { colour, light: false }
     }
 
+    /// The same for a light background: without the colours that are hard to read there.
+    #[must_use]
+    pub fn on_light(self) -> Theme {
+        Theme { light: true, ..self }
+    }
+
     /// As the person wishes. Where they leave it open: no colour where `NO_COLOR` is set and not empty (no-color.org),
     /// and the background that `COLORFGBG` tells, which some terminals set.
     #[must_use]
@@ -30,7 +38,7 @@ impl Theme {
         match wish {
             Colours::Auto => Theme::guess(&variable("NO_COLOR"), &variable("COLORFGBG")),
             Colours::Dark => Theme::new(true),
-            Colours::Light => Theme { colour: true, light: true },
+            Colours::Light => Theme::new(true).on_light(),
             Colours::None => Theme::new(false),
         }
     }
@@ -42,17 +50,17 @@ impl Theme {
 
     /// A token of the token view.
     #[must_use]
-    pub fn token(self, kind: Kind) -> Style {
+    pub fn token(self, kind: tokens::Kind) -> Style {
         match kind {
-            Kind::Accepted => {
+            tokens::Kind::Accepted => {
                 let green = if self.light { Color::Green } else { Color::LightGreen };
                 self.paint(Style::new().add_modifier(Modifier::UNDERLINED), green)
             }
-            Kind::Own => self.paint(Style::new(), if self.light { Color::Magenta } else { Color::Yellow }),
-            Kind::Rejected => {
+            tokens::Kind::Own => self.paint(Style::new(), self.yellow()),
+            tokens::Kind::Rejected => {
                 self.paint(Style::new().add_modifier(Modifier::DIM | Modifier::CROSSED_OUT), Color::Red)
             }
-            Kind::Other(tone) => self.tone(tone),
+            tokens::Kind::Other(tone) => self.tone(tone),
         }
     }
 
@@ -102,6 +110,55 @@ impl Theme {
     pub fn alert(self) -> Style {
         self.paint(Style::new().add_modifier(Modifier::BOLD), Color::Red)
     }
+
+    /// Yellow, where it can be read.
+    fn yellow(self) -> Color {
+        if self.light { Color::Magenta } else { Color::Yellow }
+    }
+
+    /// A part of a formatted text.
+    #[must_use]
+    pub fn look(self, look: Look) -> Style {
+        let plain = Style::new();
+        let mut style = match look.kind {
+            Kind::Text => plain,
+            Kind::Heading(1) => plain.add_modifier(Modifier::BOLD | Modifier::UNDERLINED),
+            Kind::Heading(2) => plain.add_modifier(Modifier::BOLD),
+            Kind::Heading(_) => plain.add_modifier(Modifier::BOLD | Modifier::ITALIC),
+            Kind::Code => self.paint(plain, self.yellow()),
+            Kind::Syntax(class) => self.syntax(class),
+            Kind::Link => self.paint(plain.add_modifier(Modifier::UNDERLINED), Color::Blue),
+            Kind::Address | Kind::Frame => self.quiet(),
+            Kind::Marker => self.paint(plain, Color::Cyan),
+        };
+        for (wanted, modifier) in [
+            (look.bold, Modifier::BOLD),
+            (look.italic, Modifier::ITALIC),
+            (look.struck, Modifier::CROSSED_OUT),
+        ] {
+            if wanted {
+                style = style.add_modifier(modifier);
+            }
+        }
+        style
+    }
+
+    /// A part of a program.
+    fn syntax(self, class: Class) -> Style {
+        let plain = Style::new();
+        match class {
+            Class::Plain => plain,
+            Class::Comment => plain.add_modifier(Modifier::DIM | Modifier::ITALIC),
+            Class::Keyword => self.paint(plain.add_modifier(Modifier::BOLD), Color::Magenta),
+            Class::Text | Class::Added => self.paint(plain, Color::Green),
+            Class::Value => self.paint(plain, self.yellow()),
+            Class::Function => self.paint(plain, Color::Blue),
+            Class::Type => self.paint(plain, Color::Cyan),
+            Class::Name => self.paint(plain, Color::Blue),
+            Class::Removed => self.paint(plain, Color::Red),
+            Class::Title => plain.add_modifier(Modifier::BOLD),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -120,8 +177,8 @@ mod tests {
     #[test]
     fn origins_differ_without_colour_too() {
         for theme in [Theme::new(false), Theme::new(true), Theme { colour: true, light: true }] {
-            let styles =
-                [Kind::Accepted, Kind::Own, Kind::Rejected].map(|kind| theme.token(kind).add_modifier);
+            let styles = [tokens::Kind::Accepted, tokens::Kind::Own, tokens::Kind::Rejected]
+                .map(|kind| theme.token(kind).add_modifier);
             assert!(styles[0] != styles[1] && styles[1] != styles[2] && styles[0] != styles[2]);
         }
     }

@@ -1,12 +1,22 @@
-//! The conversation as the screen shows it: entries, their wrapped lines, and the view's place in them.
+//! The conversation as the screen shows it: entries, and the view's place in them.
 //!
 //! The entries are also the conversation itself: [`Transcript::messages`] reads what is sent to the model
 //! from them, so what is on the screen and what the model sees cannot drift apart.
+//!
+//! A conversation may be long: only entries in view, and those near it, are laid out. The others count by the
+//! height they had, or by a guess; so the place of the view is an entry and a row of it, never a number of
+//! rows from the start.
 
-use std::borrow::Cow;
+use std::collections::VecDeque;
 
 use crate::request::{Message, Role};
-use crate::tui::entry::{Block, Entry, Part, ReplyEntry, Tone};
+use crate::tui::entry::{Block, Entry, ReplyEntry, Shown};
+
+/// Entries that are laid out at a time, those in view not counted.
+const KEPT: usize = 48;
+
+/// A row of an entry.
+type Place = (usize, usize);
 
 /// All entries and the view's place.
 #[derive(Debug, Default)]
@@ -16,11 +26,14 @@ pub struct Transcript {
     pub thoughts_open: bool,
     columns: usize,
     rows: usize,
-    total: usize,
-    /// The block and its line at the top of the view; `None` follows the end.
-    top: Option<(usize, usize)>,
-    /// Lines there were when the view left the end.
-    seen: usize,
+    /// The row at the top of the view, where it was left; `None` follows the end.
+    top: Option<Place>,
+    /// The row at the top of the view as it was fitted last.
+    first: Place,
+    /// The first entry that could still grow when the view left the end, and the rows from it on.
+    left: Place,
+    /// Entries that are laid out, the oldest layout first.
+    laid: VecDeque<usize>,
 }
 
 impl Transcript {
@@ -32,33 +45,19 @@ impl Transcript {
 
     /// The model's turn at `index`, where it is one.
     pub fn reply_mut(&mut self, index: usize) -> Option<&mut ReplyEntry> {
-        match self.blocks.get_mut(index) {
-            Some(Block { entry: Entry::Reply(reply), .. }) => Some(reply),
-            _ => None,
-        }
+        self.blocks.get_mut(index)?.reply_mut()
     }
 
     /// Puts the engine's final text in place of what was streamed, where they differ.
     pub fn settle(&mut self, index: usize, answer: &str, reasoning: &str) {
-        let Some(block) = self.blocks.get_mut(index) else {
-            return;
-        };
-        let Entry::Reply(reply) = &mut block.entry else {
-            return;
-        };
-        if reply.answer != answer {
-            reply.answer = answer.to_string();
-            block.body.forget();
-        }
-        if reply.reasoning != reasoning {
-            reply.reasoning = reasoning.to_string();
-            block.thought.forget();
+        if let Some(block) = self.blocks.get_mut(index) {
+            block.settle(answer, reasoning);
         }
     }
 
     /// The entries.
     pub fn entries(&self) -> impl DoubleEndedIterator<Item = &Entry> {
-        self.blocks.iter().map(|block| &block.entry)
+        self.blocks.iter().map(Block::entry)
     }
 
     /// What the model has been told and has said, without reasoning. A question that got no answer (an
@@ -90,80 +89,163 @@ impl Transcript {
 
     /// Forgets everything.
     pub fn clear(&mut self) {
-        self.blocks.clear();
-        self.top = None;
+        self.truncate(0);
     }
 
     /// Removes the last question and what came after it, and gives it back.
     pub fn undo(&mut self) -> Option<String> {
-        let at = self.blocks.iter().rposition(|block| matches!(block.entry, Entry::User(_)))?;
-        let text = match &self.blocks[at].entry {
-            Entry::User(text) => text.clone(),
-            _ => return None,
-        };
-        self.blocks.truncate(at);
-        self.top = None;
+        let at = self.blocks.iter().rposition(|block| matches!(block.entry(), Entry::User(_)))?;
+        let Entry::User(text) = self.blocks[at].entry() else { return None };
+        let text = text.clone();
+        self.truncate(at);
         Some(text)
     }
 
-    /// Wraps what has changed, for a view of this size. Nothing is drawn before it.
+    fn truncate(&mut self, count: usize) {
+        self.blocks.truncate(count);
+        self.laid.retain(|index| *index < count);
+        self.top = None;
+    }
+
+    /// Lays out what is in view, for a view of this size. Nothing is drawn before it.
     pub fn fit(&mut self, columns: usize, rows: usize) {
-        let unseen = self.total.saturating_sub(self.seen);
-        let reflow = columns != self.columns;
-        self.columns = columns;
+        if columns != self.columns {
+            let (index, before) = self.left;
+            let new = self.rows_from(index).saturating_sub(before);
+            self.columns = columns;
+            if self.top.is_some() {
+                // What was new stays new, in rows of the other width.
+                (index..self.blocks.len()).for_each(|at| self.lay(at));
+                self.left.1 = self.rows_from(index).saturating_sub(new);
+            }
+        }
         self.rows = rows;
-        for block in &mut self.blocks {
-            block.fit(columns);
-        }
-        // The empty line that ends the last block is not needed at the bottom.
-        let open = self.thoughts_open;
-        self.total = self.blocks.iter().map(|block| block.height(open)).sum::<usize>().saturating_sub(1);
-        if reflow {
-            self.seen = self.total.saturating_sub(unseen);
-        }
-        if self.top.is_some() && self.top_line() >= self.last_top() {
+        if let Some(top) = self.top {
+            self.first = self.clamp(top);
+            if self.fills(self.first) {
+                // What came since the view left the end is counted: it must be known.
+                (self.left.0..self.blocks.len()).for_each(|at| self.lay(at));
+                self.drop_distant();
+                return;
+            }
             self.top = None;
         }
+        self.first = self.last_top();
+        self.drop_distant();
     }
 
-    /// The top line of a view at the end.
-    fn last_top(&self) -> usize {
-        self.total.saturating_sub(self.rows)
+    fn height(&self, index: usize) -> usize {
+        self.blocks.get(index).map_or(0, |block| block.height(self.columns, self.thoughts_open))
     }
 
-    /// The view's top line, counted from the first.
-    #[must_use]
-    pub fn top_line(&self) -> usize {
-        let Some((block, line)) = self.top else {
-            return self.last_top();
-        };
-        let open = self.thoughts_open;
-        let before: usize = self.blocks.iter().take(block).map(|b| b.height(open)).sum();
-        let within = self.blocks.get(block).map_or(0, |b| line.min(b.height(open).saturating_sub(1)));
-        (before + within).min(self.last_top())
+    /// Rows of the entries from `index` on.
+    fn rows_from(&self, index: usize) -> usize {
+        (index..self.blocks.len()).map(|at| self.height(at)).sum()
+    }
+
+    fn lay(&mut self, index: usize) {
+        if let Some(block) = self.blocks.get_mut(index)
+            && block.fit(self.columns)
+        {
+            self.laid.push_back(index);
+        }
+    }
+
+    /// Drops the oldest layouts of entries out of view.
+    fn drop_distant(&mut self) {
+        let mut tries = self.laid.len().saturating_sub(KEPT);
+        let in_view = self.first.0..self.first.0 + self.rows + 1;
+        let last = self.blocks.len().saturating_sub(2);
+        while tries > 0
+            && let Some(index) = self.laid.pop_front()
+        {
+            tries -= 1;
+            if in_view.contains(&index) || index >= last {
+                self.laid.push_back(index);
+            } else {
+                self.blocks[index].forget();
+            }
+        }
+    }
+
+    /// The row nearest to `place` that there is, its entry laid out.
+    fn clamp(&mut self, (index, line): Place) -> Place {
+        let index = index.min(self.blocks.len().saturating_sub(1));
+        self.lay(index);
+        (index, line.min(self.height(index).saturating_sub(1)))
+    }
+
+    /// Whether there are more rows from `place` on than the view holds; lays out what it holds. The empty
+    /// row that ends the last entry does not count.
+    fn fills(&mut self, (index, line): Place) -> bool {
+        let mut rows = 0;
+        for at in index..self.blocks.len() {
+            self.lay(at);
+            rows += self.height(at);
+            if rows > self.rows + line + 1 {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// The top of a view at the end.
+    fn last_top(&mut self) -> Place {
+        let mut missing = self.rows + 1;
+        for index in (0..self.blocks.len()).rev() {
+            self.lay(index);
+            let height = self.height(index);
+            if height >= missing {
+                return (index, height - missing);
+            }
+            missing -= height;
+        }
+        (0, 0)
     }
 
     /// Moves the view; reaching the end makes it follow again.
     pub fn scroll(&mut self, lines: isize) {
-        let target = self.top_line().saturating_add_signed(lines);
-        if target >= self.last_top() {
+        let from = match self.top {
+            Some(top) => self.clamp(top),
+            None => self.last_top(),
+        };
+        let (mut index, mut line) = from;
+        let mut left = lines.unsigned_abs();
+        if lines < 0 {
+            while left > line && index > 0 {
+                left -= line;
+                index -= 1;
+                self.lay(index);
+                line = self.height(index);
+            }
+            line = line.saturating_sub(left);
+        } else {
+            while index + 1 < self.blocks.len() && left >= self.height(index).saturating_sub(line) {
+                left -= self.height(index).saturating_sub(line);
+                index += 1;
+                line = 0;
+                self.lay(index);
+            }
+            line += left;
+        }
+        self.show((index, line));
+    }
+
+    /// Makes `place` the view's top, unless that shows the end.
+    fn show(&mut self, place: Place) {
+        let place = self.clamp(place);
+        if !self.fills(place) {
             self.top = None;
             return;
         }
         if self.top.is_none() {
-            self.seen = self.total;
+            let running = |block: &Block| matches!(block.entry(), Entry::Reply(reply) if reply.running);
+            let last = self.blocks.len() - 1;
+            let from = self.blocks.iter().rposition(running).unwrap_or(last);
+            (from..=last).for_each(|at| self.lay(at));
+            self.left = (from, self.rows_from(from));
         }
-        let open = self.thoughts_open;
-        let mut left = target;
-        for (index, block) in self.blocks.iter().enumerate() {
-            let height = block.height(open);
-            if left < height {
-                self.top = Some((index, left));
-                return;
-            }
-            left -= height;
-        }
-        self.top = None;
+        self.top = Some(place);
     }
 
     /// Moves the view by whole pages, one line kept in sight.
@@ -178,7 +260,7 @@ impl Transcript {
 
     /// Shows the beginning.
     pub fn to_start(&mut self) {
-        self.scroll(isize::MIN);
+        self.show((0, 0));
     }
 
     /// Lines below the view, and how many of them came while it was away from the end.
@@ -187,39 +269,21 @@ impl Transcript {
         if self.top.is_none() {
             return (0, 0);
         }
-        let below = self.total.saturating_sub(self.top_line() + self.rows);
-        (below, self.total.saturating_sub(self.seen).min(below))
+        let below = self.rows_from(self.first.0).saturating_sub(self.first.1 + self.rows + 1);
+        let (index, before) = self.left;
+        (below, self.rows_from(index).saturating_sub(before).min(below))
     }
 
     /// The lines in view.
     #[must_use]
-    pub fn visible(&self) -> Vec<(Tone, Cow<'_, str>)> {
-        let open = self.thoughts_open;
-        let mut skip = self.top_line();
+    pub fn visible(&self) -> Vec<Shown<'_>> {
+        let (index, mut skip) = self.first;
         let mut out = Vec::with_capacity(self.rows);
-        for block in &self.blocks {
-            let height = block.height(open);
-            if skip >= height {
-                skip -= height;
-                continue;
-            }
-            for (tone, part) in block.parts(open) {
-                match part {
-                    Part::None => {}
-                    Part::Line(_) if skip > 0 => skip -= 1,
-                    Part::Line(line) => out.push((tone, line)),
-                    Part::Wrapped(wrapped) => {
-                        let from = skip.min(wrapped.lines().len());
-                        skip -= from;
-                        // No more than the view holds: a long block is not copied line by line.
-                        let lines = wrapped.lines()[from..].iter().take(self.rows - out.len());
-                        out.extend(lines.map(|line| (tone, Cow::Borrowed(line.as_str()))));
-                    }
-                }
-                if out.len() >= self.rows {
-                    out.truncate(self.rows);
-                    return out;
-                }
+        for block in self.blocks.iter().skip(index) {
+            block.shown(self.columns, self.thoughts_open, skip, self.rows - out.len(), &mut out);
+            skip = 0;
+            if out.len() >= self.rows {
+                break;
             }
         }
         out

@@ -11,7 +11,7 @@ use crate::tui::keys::Action;
 use crate::tui::options::Options;
 use crate::tui::overlay::{self, Overlay, toggle};
 use crate::tui::palette::Palette;
-use crate::tui::{clipboard, context, engine, pairs, speculate, view};
+use crate::tui::{clipboard, complete, context, engine, outside, pairs, speculate, view};
 
 /// A second Ctrl+C within this time quits.
 const AGAIN: Duration = Duration::from_secs(2);
@@ -30,8 +30,13 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         }
         _ => state.dirty = true,
     }
+    let written = !state.overlay.takes_letters() && state.stage() != Stage::Choosing;
+    if written && state.composer.takes(&msg) {
+        return Vec::new();
+    }
     match msg {
         Msg::Engine(event) => engine::receive(state, event),
+        Msg::Outside(answer) => outside::receive(state, answer),
         Msg::Opened(opening) => {
             pairs::opened(state, *opening);
             Vec::new()
@@ -39,7 +44,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::Refused(failure) => pairs::refused(state, failure),
         Msg::Pairs(found) => {
             pairs::found(state, found);
-            Vec::new()
+            complete::models_came(state)
         }
         Msg::Act(action) => {
             state.prefix = false;
@@ -140,10 +145,7 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
             vec![Effect::Cancel]
         }
         // Typed while loading: it stays, and Enter sends it once there is a model.
-        Stage::Opening => {
-            writing(state, action);
-            Vec::new()
-        }
+        Stage::Opening => writing(state, action).unwrap_or_default(),
         Stage::Chatting => chatting(state, action),
     }
 }
@@ -160,22 +162,24 @@ fn choosing(state: &mut State, action: Action) -> Vec<Effect> {
     }
 }
 
-/// Keys of the input, in every stage that has one. Whether it was one.
-fn writing(state: &mut State, action: Action) -> bool {
+/// Keys of the input, in every stage that has one. `None`: it was none of them.
+fn writing(state: &mut State, action: Action) -> Option<Vec<Effect>> {
     match action {
         Action::EndOfInput => state.composer.edit(KeyEvent::new(KeyCode::Char('d'), KeyModifiers::CONTROL)),
         Action::NewLine => state.composer.new_line(),
         Action::Up => state.composer.up(),
         Action::Down => state.composer.down(),
-        Action::Complete => commands::complete(state),
-        _ => return false,
+        Action::Search => state.composer.search_back(),
+        Action::Complete => return Some(complete::tab(state, None)),
+        Action::Editor => return Some(vec![Effect::Edit(state.composer.text())]),
+        _ => return None,
     }
-    true
+    Some(Vec::new())
 }
 
 fn chatting(state: &mut State, action: Action) -> Vec<Effect> {
-    if writing(state, action) {
-        return Vec::new();
+    if let Some(effects) = writing(state, action) {
+        return effects;
     }
     match action {
         Action::Escape => return escape(state),

@@ -25,6 +25,8 @@ pub struct Run {
     pub arrived: Arc<Mutex<Vec<(Instant, usize)>>>,
     /// Whether the terminal reads what is written to it.
     pub reads: Arc<AtomicBool>,
+    /// What it keeps on the disk is its own, and goes with it.
+    _data: tempfile::TempDir,
 }
 
 impl Run {
@@ -57,6 +59,8 @@ impl Run {
         // Nobody's clipboard is touched by a test.
         command.env("SSH_CONNECTION", "test");
         command.env("SLIPSTREAM_CONFIG", concat!(env!("CARGO_TARGET_TMPDIR"), "/no-config.toml"));
+        let data = tempfile::tempdir().unwrap();
+        command.env("SLIPSTREAM_DATA", data.path());
         configure(&mut command);
         let child = pair.slave.spawn_command(command).unwrap();
         drop(pair.slave);
@@ -90,7 +94,16 @@ impl Run {
                 }
             }
         });
-        Run { child, master: Some(pair.master), keyboard: Some(keyboard), terminal, written, arrived, reads }
+        Run {
+            child,
+            master: Some(pair.master),
+            keyboard: Some(keyboard),
+            terminal,
+            written,
+            arrived,
+            reads,
+            _data: data,
+        }
     }
 
     pub fn keys(&mut self, keys: &str) {

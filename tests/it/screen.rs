@@ -7,6 +7,7 @@ use std::time::Duration;
 use crossterm::event::{Event as Input, KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
 
 use slipstream::event::{
     Activity, Channel, Command, Counters, Event, Failure, KernelState, Ready, Reply, SpeculationState,
@@ -26,6 +27,7 @@ pub const NONE: KeyModifiers = KeyModifiers::NONE;
 /// A session on a screen of a chosen size.
 pub struct Session {
     pub state: State,
+    pub theme: Theme,
     pub terminal: Terminal<TestBackend>,
     effects: Vec<Effect>,
 }
@@ -50,7 +52,7 @@ impl Session {
             ignore_end_of_turn: false,
         };
         let terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
-        Session { state: State::new(start), terminal, effects: Vec::new() }
+        Session { state: State::new(start), theme: Theme::new(false), terminal, effects: Vec::new() }
     }
 
     /// At the start screen, the pairs not found yet.
@@ -91,6 +93,10 @@ impl Session {
         }
     }
 
+    pub fn key(&mut self, code: KeyCode) {
+        self.press(code, NONE);
+    }
+
     pub fn control(&mut self, c: char) {
         self.press(KeyCode::Char(c), CONTROL);
     }
@@ -116,13 +122,17 @@ impl Session {
         self.terminal.autoresize().unwrap();
         let size = self.terminal.size().unwrap();
         view::fit(&mut self.state, size.width, size.height);
-        self.terminal.draw(|frame| view::draw(&self.state, Theme::new(false), frame)).unwrap();
+        self.terminal.draw(|frame| view::draw(&self.state, self.theme, frame)).unwrap();
+    }
+
+    pub fn buffer(&mut self) -> &Buffer {
+        self.draw();
+        self.terminal.backend().buffer()
     }
 
     /// The whole screen, without spaces at the ends of its lines.
     pub fn screen(&mut self) -> String {
-        self.draw();
-        let buffer = self.terminal.backend().buffer();
+        let buffer = self.buffer();
         let mut lines = Vec::new();
         for y in 0..buffer.area.height {
             let (mut line, mut skip) = (String::new(), 0);
@@ -168,7 +178,24 @@ impl Session {
         }
     }
 
-    /// The engine writes `text` and ends the reply.
+    /// The engine writes a piece.
+    pub fn write(&mut self, channel: Channel, text: &str) {
+        self.event(piece(channel, text));
+    }
+
+    /// The engine ends the reply.
+    pub fn end(&mut self, text: &str, reasoning: &str) {
+        self.event(Event::Done(whole(text, reasoning, StopReason::EndOfTurn)));
+    }
+
+    /// A question and its whole answer.
+    pub fn turn(&mut self, question: &str, answer: &str) {
+        self.keys(&format!("{question}\n"));
+        self.write(Channel::Answer, answer);
+        self.end(answer, "");
+    }
+
+    /// The engine writes `text`, tells its numbers and ends the reply.
     pub fn reply(&mut self, text: &str) {
         self.event(piece(Channel::Answer, text));
         self.event(Event::Progress(counters()));

@@ -253,7 +253,7 @@ impl Host for Falls {
 #[ignore = "run by the test below, in a terminal of its own"]
 fn the_ui_panics() {
     let start = Session::choosing(80, 24).state.start;
-    let _ = tui::run(&mut Falls(0), start);
+    let _ = tui::run(&mut Falls(0), start, tui::Files::default());
 }
 
 #[test]

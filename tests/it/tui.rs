@@ -200,10 +200,10 @@ fn reasoning_folds_to_a_line() {
     session.keys("why?\n");
     session.event(piece(Channel::Reasoning, "Let me think."));
     session.event(Event::Progress(Counters { predicted: 5, ..counters() }));
-    assert!(session.screen().contains("▸ thinking (5 tokens)"));
+    assert!(session.screen().contains("▸ thinking 2.0 s (5 tokens)"));
     session.event(piece(Channel::Answer, "Because."));
     session.event(Event::Done(whole("Because.", "Let me think.", StopReason::EndOfTurn)));
-    assert!(session.screen().contains("▸ thought (5 tokens)\n Because."));
+    assert!(session.screen().contains("▸ thought for 2.0 s (5 tokens)\n Because."));
     session.control('t');
     same(
         &session.screen(),
@@ -213,7 +213,7 @@ fn reasoning_folds_to_a_line() {
  why?
 
  model
- ▾ thought (5 tokens)
+ ▾ thought for 2.0 s (5 tokens)
  Let me think.
  Because.
  30.0 t/s · 61 tokens · 71 % accepted…

@@ -149,6 +149,7 @@ fn replies(settings: &Settings) -> Result<(Checked, Vec<Scored>), Problem> {
             max_tokens: Some(tokens),
             stop: Vec::new(),
             ignore_end_of_turn: true,
+            tell_rejected: false,
         })?;
         if reply.stop_reason == StopReason::Cancelled || conversation.interrupted() {
             return Err(interrupted());

@@ -65,13 +65,13 @@ pub fn areas(state: &State, screen: Rect) -> Option<Areas> {
     let header = u16::from(height >= 10 && inline.is_none());
     let rule = u16::from(height >= 8);
     let most = (height / 3).clamp(1, 8);
-    let wanted = composer::rows(state, width).rows.len();
+    let wanted = composer::rows(state, width).0.len();
     let input = u16::try_from(wanted).unwrap_or(most).clamp(1, most);
     let mut body = height - header - rule - input - 1;
     let side = has_side_panel(width) && state.side_panel && body >= 8 && inline.is_none();
     if let Some(inline) = inline.filter(|_| !state.tokens.shown) {
         // The input follows what still grows.
-        body = body.min(u16::try_from(inline.live.visible().len()).unwrap_or(body));
+        body = body.min(u16::try_from(inline.filled()).unwrap_or(body));
     }
     let text = if side { width - PANEL } else { width };
     Some(Areas {
@@ -89,6 +89,7 @@ pub fn fit(state: &mut State, columns: u16, rows: u16) {
     state.columns = columns;
     if let Some(areas) = areas(state, Rect::new(0, 0, columns, rows)) {
         let inner = transcript::inner(areas.transcript);
+        state.composer.fit(composer::width(columns));
         let (columns, height) = (usize::from(inner.width), usize::from(inner.height));
         match &mut state.inline {
             Some(inline) => inline.fit(&state.transcript, columns, usize::from(rows)),
@@ -131,6 +132,7 @@ pub fn draw(state: &State, theme: Theme, frame: &mut Frame<'_>) {
     }
     status::draw(state, theme, frame, areas.status, areas.rule.is_none());
     composer::draw(state, theme, frame, areas.composer);
+    composer::draw_menu(state, theme, frame, areas.transcript);
     overlay(state, theme, frame, &areas, screen);
 }
 

@@ -1,24 +1,27 @@
-//! What the run loop does with the world beyond the terminal: events of the engine in, orders to it and wishes to the host
-//! out.
+//! What the run loop does with the world beyond the terminal: events of the engine, news of the host and answers from the
+//! disk in, orders and wishes out.
 
 use std::sync::mpsc::TryRecvError;
 
 use crate::event::Event;
 use crate::tui::app::{Effect, Msg, Stage, State, update};
 use crate::tui::host::{Connection, Host, News};
+use crate::tui::outside::Outside;
 use crate::tui::{BATCH, TuiError, terminal};
 
 /// The program around the UI, and the engine that it has started.
-pub(super) struct Outside<'a> {
+pub(super) struct Edge<'a> {
     host: &'a mut dyn Host,
+    /// Reads files and folders.
+    outside: Outside,
     connection: Option<Connection>,
     /// What is being opened is to be cancelled as soon as it can be.
     cancel: bool,
 }
 
-impl<'a> Outside<'a> {
-    pub(super) fn new(host: &'a mut dyn Host) -> Outside<'a> {
-        Outside { host, connection: None, cancel: false }
+impl<'a> Edge<'a> {
+    pub(super) fn new(host: &'a mut dyn Host) -> Edge<'a> {
+        Edge { host, outside: Outside::start(), connection: None, cancel: false }
     }
 
     pub(super) fn find_pairs(&mut self) {
@@ -39,6 +42,9 @@ impl<'a> Outside<'a> {
                 News::Pairs(found) => Msg::Pairs(found),
             };
             effects.extend(update(state, message));
+        }
+        while let Some(answer) = self.outside.answer() {
+            effects.extend(update(state, Msg::Outside(answer)));
         }
     }
 
@@ -84,6 +90,7 @@ impl<'a> Outside<'a> {
                 (self.connection, self.cancel) = (None, false);
                 self.host.open(&wanted);
             }
+            Effect::Outside(job) => self.outside.give(job),
             Effect::FindPairs => self.host.find_pairs(),
             Effect::Keep => {
                 if let Err(wrong) = self.host.keep(&state.start.preferences) {
