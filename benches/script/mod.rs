@@ -32,7 +32,7 @@ is empty | 0 | a copy |\n| both are | 0 | nothing |\n\n";
 pub fn chat() {
     let start = Session::loading(80, 24).state.start;
     let mut host = Script { opened: Some(open()) };
-    tui::run(&mut host, start).expect("a chat");
+    tui::run(&mut host, start, tui::Files::default()).expect("a chat");
 }
 
 struct Script {

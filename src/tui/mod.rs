@@ -4,7 +4,7 @@
 //! ```text
 //! keys ──keys.rs──► Msg ┐
 //! events ───────────Msg ┴─► app::update(State) ─► effects (commands, cancel, quit)
-//!                              State ─► view::draw ─► one frame, at most every 33 ms, only on change
+//!                              State ─► view::draw ─► one frame, 30 a second at most (pace.rs), only on change
 //!                                         └─► writer.rs: a thread that may wait for the terminal; nobody else does
 //! ```
 //!
@@ -30,6 +30,7 @@ pub mod meter;
 pub mod options;
 pub mod outside;
 pub mod overlay;
+mod pace;
 pub mod pairs;
 pub mod palette;
 pub mod preferences;
@@ -62,13 +63,12 @@ use crate::tui::app::{Effect, Msg, Stage, State, update};
 use crate::tui::edge::Edge;
 use crate::tui::host::{Host, Wanted};
 use crate::tui::outside::{Answer, editor, inputs as earlier};
+use crate::tui::pace::Pace;
 use crate::tui::preferences::Preferences;
 use crate::tui::terminal::Guard;
 use crate::tui::theme::Theme;
 use crate::tui::transcript::Transcript;
 
-/// Least time between two frames: 30 a second are enough to read by.
-const FRAME: Duration = Duration::from_millis(33);
 /// How long the loop waits for a key before it looks for events, while a reply or a load runs.
 const BUSY: Duration = Duration::from_millis(10);
 /// The same while nothing is under way.
@@ -175,7 +175,7 @@ pub fn run(host: &mut dyn Host, start: Start, files: Files) -> Result<Exit, TuiE
         earlier::Keeper::start(file)
     });
     let begun = Instant::now();
-    let mut drawn: Option<Instant> = None;
+    let (mut pace, mut pressed) = (Pace::default(), false);
     let mut inputs = VecDeque::new();
     let mut painted = 0;
     loop {
@@ -185,19 +185,16 @@ pub fn run(host: &mut dyn Host, start: Start, files: Files) -> Result<Exit, TuiE
         painted = version;
         update(&mut state, Msg::Tick(begun.elapsed()));
         let idle = terminal.idle()?;
-        let wait = match drawn {
-            _ if !state.dirty || !idle => {
-                if state.running.is_some() || state.stage() != Stage::Chatting {
-                    BUSY
-                } else {
-                    IDLE
-                }
-            }
-            Some(at) => FRAME.saturating_sub(at.elapsed()),
-            None => Duration::ZERO,
+        let wait = if state.dirty && idle {
+            pace.wait(begun.elapsed(), pressed)
+        } else if state.running.is_some() || state.stage() != Stage::Chatting {
+            BUSY
+        } else {
+            IDLE
         };
         let mut effects = Vec::new();
         read_keys(wait, &mut inputs)?;
+        pressed |= !inputs.is_empty();
         while let Some(message) = keys::next_message(&mut inputs, state.focus()) {
             effects.extend(update(&mut state, message));
         }
@@ -235,9 +232,11 @@ pub fn run(host: &mut dyn Host, start: Start, files: Files) -> Result<Exit, TuiE
         if terminal.resume()? {
             state.dirty = true;
         }
-        if state.dirty && idle && terminal.idle()? && drawn.is_none_or(|at| at.elapsed() >= FRAME) {
+        let now = begun.elapsed();
+        if state.dirty && idle && terminal.idle()? && pace.wait(now, pressed).is_zero() {
             draw(&mut terminal, &mut state)?;
-            drawn = Some(Instant::now());
+            pace.drawn(now);
+            pressed = false;
         }
     }
 }
