@@ -204,6 +204,10 @@ fn what_is_committed_is_whole_and_tells_nothing_of_the_machine() {
         let shown = letters(&picture, SIZE.0, SIZE.1).join("\n");
         assert!(CHAT.iter().all(|text| shown.contains(text)), "{name} shows\n{shown}");
     }
+    let readme = std::fs::read_to_string(assets.join("../README.md")).expect("README.md");
+    for name in ["screen.svg", "screen-light.svg", "tokens.svg", "tokens-light.svg", "chat.cast"] {
+        assert!(readme.contains(&format!("assets/{name}")), "README.md shows {name}");
+    }
     let recording = read("chat.cast");
     assert!(recording.len() < 200_000, "{} bytes", recording.len());
     good_recording(&recording);
