@@ -104,6 +104,7 @@ fn chat() -> State {
         max_tokens: None,
         stop: Vec::new(),
         ignore_end_of_turn: false,
+        log: None,
     });
     let ready = Ready {
         model: "/models/bench.gguf".into(),

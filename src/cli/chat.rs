@@ -43,6 +43,7 @@ pub fn run(args: &ChatArgs, machine: &Machine) -> Result<u8, Problem> {
         max_tokens: reply.max_tokens,
         stop: reply.stop.clone(),
         ignore_end_of_turn: reply.ignore_eos,
+        log: args.shared.model.log.clone(),
     };
     let files = tui::Files { inputs: data_folder().map(|folder| folder.join("inputs")) };
     let mut host = ChatHost::new(&args.shared, machine);

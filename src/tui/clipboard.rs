@@ -21,6 +21,16 @@ const PROGRAMS: &[(&str, &[&str], Option<&str>)] = &[
     ("termux-clipboard-set", &[], None),
 ];
 
+/// Programs that write what is on the clipboard.
+const READERS: &[(&str, &[&str], Option<&str>)] = &[
+    ("wl-paste", &["--no-newline"], Some("WAYLAND_DISPLAY")),
+    ("xclip", &["-selection", "clipboard", "-out"], Some("DISPLAY")),
+    ("xsel", &["--clipboard", "--output"], Some("DISPLAY")),
+    ("pbpaste", &[], None),
+    ("powershell.exe", &["-NoProfile", "-Command", "Get-Clipboard -Raw"], None),
+    ("termux-clipboard-get", &[], None),
+];
+
 /// The code between fences, block by block, without the fences. A fence that is not closed ends with the text.
 #[must_use]
 pub fn code_blocks(text: &str) -> Vec<String> {
@@ -102,7 +112,8 @@ pub(super) fn command(state: &mut State, argument: &str) -> Outcome {
     }
 }
 
-fn copy(state: &mut State, text: String, what: &str) -> Vec<Effect> {
+/// Copies `text`, and says so.
+pub(super) fn copy(state: &mut State, text: String, what: &str) -> Vec<Effect> {
     state.notify(format!("copied {what}, {} characters", text.chars().count()));
     vec![Effect::Copy(text)]
 }
@@ -157,6 +168,30 @@ pub(super) fn give_to_system(text: String) {
         }
         own_the_selection(text);
     });
+}
+
+/// What a program of the system's says is on the clipboard. It may take as long as that program does.
+///
+/// # Errors
+/// Where there is none, or it is not this machine's: a sentence.
+pub(super) fn take_from_system() -> Result<String, String> {
+    if std::env::var_os("SSH_CONNECTION").is_some() {
+        return Err("over ssh the clipboard is another machine's: paste as your terminal does".to_owned());
+    }
+    for (program, arguments, needs) in READERS {
+        if needs.is_some_and(|name| std::env::var_os(name).is_none()) {
+            continue;
+        }
+        let mut command = Command::new(program);
+        command.args(*arguments).stdin(Stdio::null()).stderr(Stdio::null());
+        if let Ok(output) = command.output()
+            && output.status.success()
+        {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+    }
+    Err("no program that reads the clipboard was found, or it is empty: paste as your terminal does"
+        .to_owned())
 }
 
 /// Where no program is found: X11's selection is ours from now on, for as long as we run.

@@ -2,14 +2,12 @@
 
 use crate::tui::Exit;
 use crate::tui::app::{Effect, Overlay, State};
-use crate::tui::figures::bytes;
 use crate::tui::options::Options;
 use crate::tui::outside::Job;
 use crate::tui::settings::{set, system, theme, think};
 use crate::tui::speculate::{draft, p_min};
 use crate::tui::text::one_line;
-use crate::tui::view::stats;
-use crate::tui::{clipboard, context, pairs, presets, update, why};
+use crate::tui::{clipboard, context, pairs, presets, select, tell, update};
 
 /// One command: its name, what follows it, and what it does.
 pub struct Slash {
@@ -24,8 +22,10 @@ pub struct Slash {
 
 /// The table.
 pub const COMMANDS: &[Slash] = &[
-    Slash { name: "help", takes: "", does: "keys and commands", run: help },
-    Slash { name: "new", takes: "", does: "forget the conversation", run: new },
+    Slash { name: "help", takes: "[COMMAND]", does: "keys and commands", run: tell::help },
+    Slash { name: "stop", takes: "", does: "stop the reply", run: stop },
+    Slash { name: "new", takes: "", does: "forget the conversation (also /clear)", run: new },
+    Slash { name: "clear", takes: "", does: "", run: new },
     Slash { name: "regen", takes: "", does: "write the last reply again", run: again },
     Slash { name: "undo", takes: "", does: "take back the last question", run: undo },
     Slash {
@@ -34,10 +34,11 @@ pub const COMMANDS: &[Slash] = &[
         does: "copy the last reply, or its code",
         run: clipboard::command,
     },
+    Slash { name: "select", takes: "", does: "mark messages and code by keys", run: mark },
     Slash { name: "draft", takes: "auto|on|off|N", does: "guesses a round", run: draft },
     Slash { name: "pmin", takes: "X", does: "least confidence of a guess, 0 to 1", run: p_min },
-    Slash { name: "why", takes: "", does: "why it speculates or not", run: explain },
-    Slash { name: "stats", takes: "", does: "numbers of the last reply", run: numbers },
+    Slash { name: "why", takes: "", does: "why it speculates or not", run: tell::explain },
+    Slash { name: "stats", takes: "", does: "numbers of the last reply", run: tell::numbers },
     Slash { name: "panel", takes: "", does: "the numbers, live", run: panel },
     Slash { name: "tokens", takes: "[rejected]", does: "who chose each token", run: tokens },
     Slash { name: "think", takes: "on|off|show|hide", does: "reason before answering", run: think },
@@ -50,6 +51,7 @@ pub const COMMANDS: &[Slash] = &[
     },
     Slash { name: "read", takes: "FILE", does: "a text file into the input", run: read },
     Slash { name: "glob", takes: "PATTERN", does: "files that fit, into the input", run: glob },
+    Slash { name: "paste", takes: "", does: "the clipboard into the input", run: paste },
     Slash { name: "editor", takes: "", does: "write in $VISUAL or $EDITOR", run: editor },
     Slash {
         name: "preset",
@@ -61,10 +63,12 @@ pub const COMMANDS: &[Slash] = &[
     Slash { name: "theme", takes: "auto|dark|light|none", does: "colours", run: theme },
     Slash { name: "context", takes: "", does: "what fills the context, and what to do", run: room },
     Slash { name: "compact", takes: "", does: "put a summary in place of the oldest turns", run: compact },
-    Slash { name: "memory", takes: "", does: "the memory in use", run: memory },
+    Slash { name: "memory", takes: "", does: "the memory in use", run: tell::memory },
     Slash { name: "model", takes: "MODEL", does: "load another model", run: pairs::model },
     Slash { name: "models", takes: "", does: "the pairs on this machine", run: pairs::model },
     Slash { name: "pair", takes: "FILE|auto|none", does: "another drafter for this model", run: pairs::pair },
+    Slash { name: "bench", takes: "", does: "how to measure this pair", run: tell::bench },
+    Slash { name: "log", takes: "", does: "where llama.cpp's warnings go", run: tell::log },
     Slash { name: "suspend", takes: "", does: "to the shell for a while", run: suspend },
     Slash { name: "redraw", takes: "", does: "draw anew", run: redraw },
     Slash { name: "exit", takes: "", does: "quit (also /quit, /bye)", run: quit },
@@ -87,7 +91,8 @@ pub fn execute(state: &mut State, line: &str) -> Vec<Effect> {
     })
 }
 
-fn unknown(name: &str) -> String {
+/// What to say of a command that there is not.
+pub(super) fn unknown(name: &str) -> String {
     let nearest = COMMANDS.iter().map(|command| command.name).min_by_key(|known| distance(name, known));
     let name = one_line(name);
     match nearest {
@@ -124,9 +129,11 @@ fn idle(state: &State) -> Result<(), String> {
     }
 }
 
-fn help(state: &mut State, _: &str) -> Outcome {
-    state.overlay = Overlay::Help(0);
-    Ok(Vec::new())
+fn stop(state: &mut State, _: &str) -> Outcome {
+    if state.running.is_none() {
+        return Err("no reply is being written".to_owned());
+    }
+    Ok(state.stop())
 }
 
 fn new(state: &mut State, _: &str) -> Outcome {
@@ -150,18 +157,6 @@ fn undo(state: &mut State, _: &str) -> Outcome {
     state.entries_removed();
     state.composer.set(&text);
     state.notify("taken back: edit it and send it again");
-    Ok(Vec::new())
-}
-
-fn explain(state: &mut State, _: &str) -> Outcome {
-    let text = why::sentences(state);
-    state.note(text);
-    Ok(Vec::new())
-}
-
-fn numbers(state: &mut State, _: &str) -> Outcome {
-    let lines: Vec<String> = stats::lines(state, 40).into_iter().map(|(_, line)| line).collect();
-    state.note(lines.join("\n"));
     Ok(Vec::new())
 }
 
@@ -194,26 +189,16 @@ fn compact(state: &mut State, _: &str) -> Outcome {
     Ok(context::choose(state, context::Choice::Summarise, None))
 }
 
-fn memory(state: &mut State, _: &str) -> Outcome {
-    let mut lines: Vec<String> = state
-        .memory
-        .0
-        .iter()
-        .map(|line| format!("{} {} (estimated)", one_line(&line.what), bytes(line.bytes)))
-        .collect();
-    if let Some(ready) = &state.ready {
-        lines.push(format!("in use {}", bytes(ready.memory_bytes)));
-    }
-    state.note(lines.join("\n"));
-    Ok(Vec::new())
-}
-
 fn suspend(_: &mut State, _: &str) -> Outcome {
     Ok(vec![Effect::Suspend])
 }
 
 fn redraw(_: &mut State, _: &str) -> Outcome {
     Ok(vec![Effect::Redraw])
+}
+
+fn mark(state: &mut State, _: &str) -> Outcome {
+    Ok(select::begin(state))
 }
 
 fn read(_: &mut State, argument: &str) -> Outcome {
@@ -228,6 +213,10 @@ fn glob(_: &mut State, argument: &str) -> Outcome {
         return Err("/glob takes a pattern, for example /glob src/**/*.rs".to_string());
     }
     Ok(vec![Effect::Outside(Job::Glob(argument.to_string()))])
+}
+
+fn paste(_: &mut State, _: &str) -> Outcome {
+    Ok(vec![Effect::Outside(Job::Paste)])
 }
 
 fn editor(_: &mut State, _: &str) -> Outcome {

@@ -104,6 +104,10 @@ fn takes(command: &Slash) -> Takes {
     if parts.iter().any(|part| matches!(*part, "FILE" | "PATTERN" | "FOLDER")) {
         return Takes::Path;
     }
+    if parts.contains(&"COMMAND") {
+        let listed = COMMANDS.iter().filter(|command| !command.does.is_empty());
+        return Takes::Words(listed.map(|command| command.name).collect());
+    }
     if parts.contains(&"MODEL") {
         return Takes::Model;
     }
@@ -220,6 +224,7 @@ mod tests {
         assert!(texts(complete("/by", true, NOTHING)).is_empty(), "/bye is another name of /exit");
         assert_eq!(texts(complete("/think o", true, NOTHING)), ["on", "off"]);
         assert!(texts(complete("/think on o", true, NOTHING)).is_empty());
+        assert_eq!(texts(complete("/help thi", true, NOTHING)), ["think"]);
         assert!(texts(complete("/nosuch a", true, NOTHING)).is_empty());
     }
 

@@ -6,8 +6,6 @@ use crate::tui::transcript::Transcript;
 
 /// Rows of the view, on a screen that has as many.
 pub const ROWS: u16 = 12;
-/// Rows of one entry that are printed at most: more than any reply has.
-pub const LONGEST: usize = 20_000;
 
 /// What of the conversation is printed, and what grows.
 #[derive(Debug, Default)]
@@ -23,16 +21,19 @@ impl Inline {
         self.printed = self.printed.min(entries);
     }
 
-    /// The entries that are finished and were not printed before, in order.
-    pub fn finished(&mut self, transcript: &Transcript) -> Vec<Entry> {
+    /// Lays out what waits, and says how many entries of it are finished: at the `end` those that grow, too.
+    pub fn finished(&mut self, transcript: &Transcript, columns: usize, rows: usize, end: bool) -> usize {
+        self.fit(transcript, columns, rows);
         let grows = |entry: &&Entry| matches!(entry, Entry::Reply(ReplyEntry { running: true, .. }));
-        let finished: Vec<Entry> =
-            transcript.entries().skip(self.printed).take_while(|entry| !grows(entry)).cloned().collect();
-        self.printed += finished.len();
-        if !finished.is_empty() {
-            self.live.clear();
-        }
-        finished
+        let count = self.live.entries().take_while(|entry| end || !grows(entry)).count();
+        (0..count).for_each(|index| self.live.fit_entry(index));
+        count
+    }
+
+    /// The first entries were printed.
+    pub fn printed(&mut self, count: usize) {
+        self.live.drop_first(count);
+        self.printed += count;
     }
 
     /// Rows of what still grows, without the empty one that ends it.
@@ -60,6 +61,10 @@ impl Inline {
                 shown.reasoning.push_str(&reply.reasoning[shown.reasoning.len()..]);
                 (shown.reasoning_tokens, shown.reasoning_time) =
                     (reply.reasoning_tokens, reply.reasoning_time);
+                if shown.running && !reply.running {
+                    shown.running = false;
+                    shown.footer.clone_from(&reply.footer);
+                }
             }
         }
         self.live.thoughts_open = transcript.thoughts_open;
@@ -73,7 +78,7 @@ fn extends(entry: &Entry, shown: &Entry) -> bool {
         (Entry::Reply(entry), Entry::Reply(shown)) => {
             entry.answer.starts_with(&shown.answer)
                 && entry.reasoning.starts_with(&shown.reasoning)
-                && (entry.running, &entry.footer) == (shown.running, &shown.footer)
+                && (shown.running || (entry.running, &entry.footer) == (false, &shown.footer))
         }
         (Entry::User(entry), Entry::User(shown))
         | (Entry::Note(entry), Entry::Note(shown))
@@ -93,24 +98,31 @@ mod tests {
     #[test]
     fn each_finished_entry_is_printed_once_and_what_grows_is_not() {
         let (mut inline, mut transcript) = (Inline::default(), Transcript::default());
+        let print = |inline: &mut Inline, transcript: &Transcript, end| {
+            let count = inline.finished(transcript, 20, 5, end);
+            let lines = (0..count).map(|index| inline.live.whole(index).len()).sum::<usize>();
+            inline.printed(count);
+            (count, lines)
+        };
         transcript.push(Entry::User("one".into()));
         let index = transcript.push(reply("a", true));
-        assert_eq!(inline.finished(&transcript).len(), 1);
-        assert_eq!(inline.finished(&transcript).len(), 0);
-        inline.fit(&transcript, 20, 5);
+        // "you", the question, an empty line.
+        assert_eq!(print(&mut inline, &transcript, false), (1, 3));
+        assert_eq!(print(&mut inline, &transcript, false), (0, 0));
         transcript.reply_mut(index).unwrap().answer.push_str("bc");
         inline.fit(&transcript, 20, 5);
         assert_eq!(inline.live.entries().count(), 1);
         assert_eq!(inline.live.reply_mut(0).unwrap().answer, "abc");
         transcript.reply_mut(index).unwrap().running = false;
-        assert_eq!(inline.finished(&transcript).len(), 1);
+        assert_eq!(print(&mut inline, &transcript, false).0, 1);
         inline.fit(&transcript, 20, 5);
         assert_eq!(inline.live.entries().count(), 0);
-        // Taken back and asked again: the new turn is printed as well.
+        // Taken back and asked again: the new turn is printed as well, and at the end what still grows.
         transcript.undo();
         inline.limit(transcript.entries().count());
         transcript.push(Entry::User("two".into()));
         transcript.push(reply("x", true));
-        assert_eq!(inline.finished(&transcript).len(), 1);
+        assert_eq!(print(&mut inline, &transcript, false).0, 1);
+        assert_eq!(print(&mut inline, &transcript, true).0, 1);
     }
 }

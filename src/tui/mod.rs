@@ -4,13 +4,14 @@
 //! ```text
 //! keys ──keys.rs──► Msg ┐
 //! events ───────────Msg ┴─► app::update(State) ─► effects (commands, cancel, quit)
-//!                              State ─► view::draw ─► one frame, 30 a second at most (pace.rs), only on change
+//!                              State ─► view::draw ─► one frame, on change, when pace.rs says
 //!                                         └─► writer.rs: a thread that may wait for the terminal; nobody else does
 //! ```
 //!
 //! What lies beyond channels and the terminal (files, models, the disk) is asked of a [`host::Host`].
 
 pub mod app;
+pub mod background;
 pub mod clipboard;
 pub mod commands;
 pub mod complete;
@@ -30,16 +31,18 @@ pub mod meter;
 pub mod options;
 pub mod outside;
 pub mod overlay;
-mod pace;
+pub mod pace;
 pub mod pairs;
 pub mod palette;
 pub mod preferences;
 pub mod presets;
 mod screen;
+pub mod select;
 pub mod settings;
 #[cfg(unix)]
 mod signals;
 pub mod speculate;
+mod tell;
 pub mod terminal;
 pub mod text;
 pub mod theme;
@@ -64,15 +67,16 @@ use crate::tui::edge::Edge;
 use crate::tui::host::{Host, Wanted};
 use crate::tui::outside::{Answer, editor, inputs as earlier};
 use crate::tui::pace::Pace;
-use crate::tui::preferences::Preferences;
+use crate::tui::preferences::{Colours, Preferences};
 use crate::tui::terminal::Guard;
 use crate::tui::theme::Theme;
-use crate::tui::transcript::Transcript;
 
 /// How long the loop waits for a key before it looks for events, while a reply or a load runs.
 const BUSY: Duration = Duration::from_millis(10);
 /// The same while nothing is under way.
 const IDLE: Duration = Duration::from_millis(50);
+/// The same while the terminal has not taken the last frame and another waits for that.
+const WRITING: Duration = Duration::from_millis(5);
 /// Keys and events taken in before a frame is drawn, at most: a flood of one must not starve the other.
 const BATCH: usize = 4096;
 
@@ -107,6 +111,8 @@ pub struct Start {
     pub stop: Vec<String>,
     /// Go on over an end of turn.
     pub ignore_end_of_turn: bool,
+    /// Where llama.cpp's warnings and errors are written.
+    pub log: Option<PathBuf>,
 }
 
 /// Files that the UI keeps between runs.
@@ -175,26 +181,37 @@ pub fn run(host: &mut dyn Host, start: Start, files: Files) -> Result<Exit, TuiE
         earlier::Keeper::start(file)
     });
     let begun = Instant::now();
-    let (mut pace, mut pressed) = (Pace::default(), false);
+    let mut pace = Pace::default();
+    // A person has done something since the last frame.
+    let mut touched = false;
     let mut inputs = VecDeque::new();
+    let mut listener = background::Listener::default();
+    let mut asked = false;
     let mut painted = 0;
     loop {
         // Colours of code come from a thread of their own.
         let version = markdown::paint::version();
         state.dirty |= version != painted;
         painted = version;
+        if !asked && state.start.preferences.colours == Colours::Auto {
+            asked = true;
+            if background::can_be_asked(|name| std::env::var(name).ok()) {
+                terminal.send(background::ASK);
+            }
+        }
         update(&mut state, Msg::Tick(begun.elapsed()));
-        let idle = terminal.idle()?;
-        let wait = if state.dirty && idle {
-            pace.wait(begun.elapsed(), pressed)
-        } else if state.running.is_some() || state.stage() != Stage::Chatting {
-            BUSY
-        } else {
-            IDLE
+        let wait = match (state.dirty, terminal.idle()?) {
+            (true, true) => pace.due(touched).saturating_sub(begun.elapsed()),
+            (true, false) => WRITING,
+            _ if state.running.is_some() || state.stage() != Stage::Chatting => BUSY,
+            _ => IDLE,
         };
         let mut effects = Vec::new();
         read_keys(wait, &mut inputs)?;
-        pressed |= !inputs.is_empty();
+        touched |= !inputs.is_empty();
+        if let Some(light) = listener.hear(&mut inputs, begun.elapsed()) {
+            update(&mut state, Msg::Background(light));
+        }
         while let Some(message) = keys::next_message(&mut inputs, state.focus()) {
             effects.extend(update(&mut state, message));
         }
@@ -213,7 +230,7 @@ pub fn run(host: &mut dyn Host, start: Start, files: Files) -> Result<Exit, TuiE
             match effect {
                 Effect::Suspend => {
                     terminal.suspend()?;
-                    state.dirty = true;
+                    (state.dirty, asked) = (true, false);
                 }
                 Effect::Redraw => terminal.forget()?,
                 Effect::Edit(text) => {
@@ -222,7 +239,13 @@ pub fn run(host: &mut dyn Host, start: Start, files: Files) -> Result<Exit, TuiE
                     // Nothing comes of an answer but a change of the input.
                     let _ = update(&mut state, Msg::Outside(Answer::Edited(edited)));
                 }
-                Effect::Exit(exit) => return Ok(exit),
+                Effect::Exit(exit) => {
+                    // What was said stays in the scrollback.
+                    if state.inline.is_some() && terminal.caught_up() {
+                        let _ = draw(&mut terminal, &mut state, true);
+                    }
+                    return Ok(exit);
+                }
                 Effect::Fail(failure) => return Err(TuiError::Engine(failure)),
                 Effect::Copy(text) => copy(&mut terminal, text),
                 other => edge.carry_out(other, &mut state),
@@ -232,31 +255,32 @@ pub fn run(host: &mut dyn Host, start: Start, files: Files) -> Result<Exit, TuiE
         if terminal.resume()? {
             state.dirty = true;
         }
-        let now = begun.elapsed();
-        if state.dirty && idle && terminal.idle()? && pace.wait(now, pressed).is_zero() {
-            draw(&mut terminal, &mut state)?;
-            pace.drawn(now);
-            pressed = false;
+        if state.dirty && terminal.idle()? && begun.elapsed() >= pace.due(touched) {
+            draw(&mut terminal, &mut state, false)?;
+            pace.drew(begun.elapsed());
+            touched = false;
         }
     }
 }
 
-/// Draws the state, and in the inline mode prints what is finished.
-fn draw(terminal: &mut Guard, state: &mut State) -> io::Result<()> {
-    let theme = Theme::of(state.start.preferences.colours);
+/// Draws the state, and in the inline mode prints what is finished; at the `end` what is not, too.
+fn draw(terminal: &mut Guard, state: &mut State, end: bool) -> io::Result<()> {
+    let theme = Theme::of(state.start.preferences.colours, state.light);
     let (columns, rows) = terminal.size()?;
     if let Some(inline) = &mut state.inline {
-        for entry in inline.finished(&state.transcript) {
-            let mut alone = Transcript::default();
-            alone.thoughts_open = state.transcript.thoughts_open;
-            alone.push(entry);
-            let area = Rect::new(0, 0, columns, 1);
-            alone.fit(usize::from(view::transcript::inner(area).width), inline::LONGEST);
-            let height = u16::try_from(alone.visible().len()).unwrap_or(u16::MAX);
+        let inner = view::transcript::inner(Rect::new(0, 0, columns, 1));
+        inline.live.thoughts_open = state.transcript.thoughts_open;
+        let finished = inline.finished(&state.transcript, usize::from(inner.width), usize::from(rows), end);
+        // What is printed never changes again, so its code waits for its colours.
+        let count = if end || !markdown::paint::busy() { finished } else { 0 };
+        for index in 0..count {
+            let lines = inline.live.whole(index);
+            let height = u16::try_from(lines.len()).unwrap_or(u16::MAX);
             terminal.print(height, |buffer| {
-                view::transcript::draw(&alone, theme, buffer, buffer.area);
+                view::transcript::lines(lines, theme, buffer, buffer.area);
             })?;
         }
+        inline.printed(count);
     }
     view::fit(state, columns, rows);
     terminal.draw(|frame| view::draw(state, theme, frame))?;

@@ -1,28 +1,37 @@
-//! When a frame may be drawn: 30 times a second, which is enough to read by, and at once after a key: whoever types sees
-//! each letter without a wait. The frame after it comes that much later, so that there are no more of them.
+//! When a frame is drawn. A reply is shown at most 30 times a second, which is enough to read by. What a person does shows
+//! sooner: its frame is drawn at once and makes the reply's frames wait in its stead, so that there are 30 a second all in all.
 
 use std::time::Duration;
 
-/// Between two frames.
-const FRAME: Duration = Duration::from_millis(33);
+/// Between two frames of a reply.
+pub const FRAME: Duration = Duration::from_millis(34);
+/// Between any frame and one for a key: keys that come together share one.
+pub const GAP: Duration = Duration::from_millis(8);
+/// Frames that keys may have before their time.
+pub const AHEAD: u32 = 4;
 
-/// The next frame's time. All times are since the UI started.
-#[derive(Debug, Default)]
+/// The frames so far, as far as they matter.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Pace {
-    due: Duration,
+    last: Option<Duration>,
+    /// When the reply's next frame is due: each frame pushes it on.
+    next: Duration,
 }
 
 impl Pace {
-    /// How long the next frame has to wait; a frame that shows a key's effect may come one frame early.
+    /// When the next frame may be drawn. `touched`: a person has done something since the last one.
     #[must_use]
-    pub fn wait(&self, now: Duration, pressed: bool) -> Duration {
-        let due = if pressed { self.due.saturating_sub(FRAME) } else { self.due };
-        due.saturating_sub(now)
+    pub fn due(&self, touched: bool) -> Duration {
+        match self.last {
+            Some(last) if touched => self.next.saturating_sub(FRAME * AHEAD).max(last + GAP),
+            _ => self.next,
+        }
     }
 
-    /// A frame was drawn.
-    pub fn drawn(&mut self, now: Duration) {
-        self.due = self.due.max(now) + FRAME;
+    /// A frame is drawn.
+    pub fn drew(&mut self, now: Duration) {
+        self.last = Some(now);
+        self.next = self.next.max(now) + FRAME;
     }
 }
 
@@ -30,34 +39,74 @@ impl Pace {
 mod tests {
     use super::*;
 
-    const fn ms(milliseconds: u64) -> Duration {
-        Duration::from_millis(milliseconds)
-    }
+    const STEP: Duration = Duration::from_millis(1);
 
-    #[test]
-    fn a_key_is_seen_at_once_and_the_next_frame_pays_for_it() {
-        let mut pace = Pace::default();
-        assert_eq!(pace.wait(ms(0), false), ms(0));
-        pace.drawn(ms(100));
-        assert_eq!(pace.wait(ms(110), false), ms(23));
-        assert_eq!(pace.wait(ms(110), true), ms(0));
-        pace.drawn(ms(110));
-        // Not one frame more than 30 a second: what was drawn early is waited for.
-        assert_eq!(pace.wait(ms(133), false), ms(33));
-        assert_eq!(pace.wait(ms(120), true), ms(13));
-        assert_eq!(pace.wait(ms(133), true), ms(0));
-    }
-
-    #[test]
-    fn a_flood_of_keys_draws_no_more_than_thirty_frames_a_second() {
-        let mut pace = Pace::default();
-        let mut frames = 0;
-        for now in (1000..3000).map(ms) {
-            if pace.wait(now, true).is_zero() {
-                pace.drawn(now);
-                frames += 1;
+    /// Ten seconds of a reply that always has news, with a key at each of these times. How long each key waits for its
+    /// frame, and when frames are drawn.
+    fn play(keys: &[Duration]) -> (Vec<Duration>, Vec<Duration>) {
+        let (mut pace, mut now) = (Pace::default(), Duration::ZERO);
+        let (mut waits, mut frames) = (Vec::new(), Vec::new());
+        let (mut coming, mut waiting) = (keys.iter().copied().peekable(), Vec::new());
+        while now < Duration::from_secs(10) {
+            while let Some(key) = coming.next_if(|key| *key <= now) {
+                waiting.push(key);
             }
+            if now >= pace.due(!waiting.is_empty()) {
+                pace.drew(now);
+                frames.push(now);
+                waits.extend(waiting.drain(..).map(|key| now - key));
+            }
+            now += STEP;
         }
-        assert!((60..=62).contains(&frames), "{frames} in two seconds");
+        (waits, frames)
+    }
+
+    /// The most frames in any second.
+    fn most(frames: &[Duration]) -> usize {
+        let second = |from: &Duration| {
+            let second = *from..*from + Duration::from_secs(1);
+            frames.iter().filter(|at| second.contains(*at)).count()
+        };
+        frames.iter().map(second).max().unwrap_or(0)
+    }
+
+    #[test]
+    fn a_reply_has_thirty_frames_a_second_and_no_more() {
+        let (_, frames) = play(&[]);
+        assert!(frames.windows(2).all(|pair| pair[1] - pair[0] == FRAME));
+        assert_eq!(most(&frames), 30);
+    }
+
+    #[test]
+    fn a_key_is_echoed_at_once_and_takes_the_place_of_another_frame() {
+        // A fast typist: a key each 80 ms or so, at every moment between two frames.
+        let keys: Vec<Duration> = (1..120).map(|n| Duration::from_millis(n * 79 + n * n % 13)).collect();
+        let (waits, frames) = play(&keys);
+        assert_eq!(waits.len(), keys.len());
+        assert!(waits.iter().all(|wait| *wait <= GAP), "{waits:?}");
+        assert!(frames.len() <= 10 * 30 + AHEAD as usize, "{} frames", frames.len());
+        assert!(most(&frames) <= 30 + AHEAD as usize, "{}", most(&frames));
+        // The reply goes on meanwhile.
+        assert!(frames.len() >= 10 * 25, "{} frames", frames.len());
+    }
+
+    #[test]
+    fn a_key_held_down_is_echoed_thirty_times_a_second() {
+        let keys: Vec<Duration> = (1..2000).map(|n| Duration::from_millis(n * 5)).collect();
+        let (waits, frames) = play(&keys);
+        assert!(waits.iter().all(|wait| *wait <= FRAME), "{waits:?}");
+        assert!(frames.len() <= 10 * 30 + AHEAD as usize, "{} frames", frames.len());
+    }
+
+    #[test]
+    fn after_a_rest_the_first_change_is_drawn_at_once() {
+        let mut pace = Pace::default();
+        assert_eq!(pace.due(false), Duration::ZERO);
+        pace.drew(Duration::ZERO);
+        let later = Duration::from_secs(60);
+        assert!(pace.due(false) < later && pace.due(true) < later);
+        // Rest is not saved up: the frames after it keep their distance.
+        pace.drew(later);
+        assert_eq!(pace.due(false), later + FRAME);
     }
 }

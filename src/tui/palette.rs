@@ -16,10 +16,14 @@ const KEYED: &[(&str, Action)] = &[
     ("panel", Action::Panel),
     ("context", Action::Context),
     ("copy", Action::Copy),
+    ("select", Action::Complete),
     ("draft", Action::CycleDraft),
     ("suspend", Action::Suspend),
     ("redraw", Action::Redraw),
     ("exit", Action::EndOfInput),
+    ("stop", Action::Escape),
+    ("think", Action::Thoughts),
+    ("editor", Action::Editor),
 ];
 
 /// What is typed, and which of the lines that fit is marked.

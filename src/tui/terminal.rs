@@ -89,6 +89,12 @@ impl Guard {
         }
     }
 
+    /// Waits a little for the terminal to take what was drawn; whether it has.
+    #[must_use]
+    pub fn caught_up(&self) -> bool {
+        self.writer.wait(PATIENCE)
+    }
+
     /// The size of what is drawn on, now. Only while the terminal is idle.
     ///
     /// # Errors

@@ -31,12 +31,15 @@ impl Theme {
     }
 
     /// As the person wishes. Where they leave it open: no colour where `NO_COLOR` is set and not empty (no-color.org),
-    /// and the background that `COLORFGBG` tells, which some terminals set.
+    /// and the background that the terminal has told of (`light`), else that of `COLORFGBG`, which some terminals set.
     #[must_use]
-    pub fn of(wish: Colours) -> Theme {
+    pub fn of(wish: Colours, light: Option<bool>) -> Theme {
         let variable = |name| std::env::var(name).unwrap_or_default();
         match wish {
-            Colours::Auto => Theme::guess(&variable("NO_COLOR"), &variable("COLORFGBG")),
+            Colours::Auto => {
+                let guess = Theme::guess(&variable("NO_COLOR"), &variable("COLORFGBG"));
+                Theme { light: light.unwrap_or(guess.light), ..guess }
+            }
             Colours::Dark => Theme::new(true),
             Colours::Light => Theme::new(true).on_light(),
             Colours::None => Theme::new(false),

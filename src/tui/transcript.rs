@@ -8,6 +8,7 @@
 //! rows from the start.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use crate::request::{Message, Role};
 use crate::tui::entry::{Block, Entry, ReplyEntry, Shown};
@@ -60,6 +61,18 @@ impl Transcript {
         self.blocks.iter().map(Block::entry)
     }
 
+    /// The entry at `index`.
+    #[must_use]
+    pub fn entry(&self, index: usize) -> Option<&Entry> {
+        self.blocks.get(index).map(Block::entry)
+    }
+
+    /// How many entries there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.blocks.len()
+    }
+
     /// What the model has been told and has said, without reasoning. A question that got no answer (an
     /// error, or stopped before the first word) is left out, since templates want turns to alternate; the
     /// last one, which waits for its answer, is in.
@@ -105,6 +118,49 @@ impl Transcript {
         self.blocks.truncate(count);
         self.laid.retain(|index| *index < count);
         self.top = None;
+    }
+
+    /// Moves the view to these rows of an entry, where they are not in it.
+    pub fn reveal(&mut self, index: usize, rows: Range<usize>) {
+        let seen = self.in_view(index, &rows);
+        if seen.len() < rows.len().min(self.rows) || seen.is_empty() {
+            self.show((index, rows.start));
+        }
+    }
+
+    /// The rows of the view that show these rows of an entry.
+    #[must_use]
+    pub fn in_view(&self, index: usize, rows: &Range<usize>) -> Range<usize> {
+        if index < self.first.0 {
+            return 0..0;
+        }
+        // From the view's first row, which may be within an entry.
+        let before: usize = (self.first.0..index).map(|at| self.height(at)).sum();
+        let place = |row: usize| (before + row).saturating_sub(self.first.1).min(self.rows);
+        place(rows.start)..place(rows.end)
+    }
+
+    /// Removes the first entries.
+    pub fn drop_first(&mut self, count: usize) {
+        self.blocks.drain(..count.min(self.blocks.len()));
+        self.laid.retain(|index| *index >= count);
+        self.laid.iter_mut().for_each(|index| *index -= count);
+        (self.top, self.first) = (None, (0, 0));
+    }
+
+    /// Lays out one entry, wherever the view is.
+    pub fn fit_entry(&mut self, index: usize) {
+        self.lay(index);
+    }
+
+    /// All lines of an entry that is laid out.
+    #[must_use]
+    pub fn whole(&self, index: usize) -> Vec<Shown<'_>> {
+        let mut out = Vec::new();
+        if let Some(block) = self.blocks.get(index) {
+            block.shown(self.columns, self.thoughts_open, 0, usize::MAX, &mut out);
+        }
+        out
     }
 
     /// Lays out what is in view, for a view of this size. Nothing is drawn before it.

@@ -50,6 +50,7 @@ impl Session {
             max_tokens: None,
             stop: Vec::new(),
             ignore_end_of_turn: false,
+            log: None,
         };
         let terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
         Session { state: State::new(start), theme: Theme::new(false), terminal, effects: Vec::new() }

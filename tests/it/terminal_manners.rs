@@ -1,12 +1,13 @@
 //! Manners in a real pseudo-terminal: stopped and gone on, closed, not read, resized without end; and the modes that a
 //! chat is opened in.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use slipstream::tui;
 use slipstream::tui::host::{Host, News, Wanted};
 use slipstream::tui::preferences::Preferences;
-use vt100::Screen;
+use vt100::{Color, Screen};
 
 use crate::pty::{Run, replied};
 use crate::screen::Session;
@@ -139,6 +140,33 @@ fn frames_are_synchronized_and_the_mouse_stays_the_terminals() {
     for mode in [1000, 1002, 1003] {
         assert!(!has(&format!("\x1b[?{mode}h")), "the mouse was taken");
     }
+}
+
+/// The terminal tells its background when it likes, among the keys: none of them is lost, and nothing of it is typed.
+#[cfg(unix)]
+#[test]
+fn a_light_background_is_heard_of_among_the_keys() {
+    let mut run = Run::start(80, 24, &[]);
+    has_the_screen(&mut run);
+    let written = Arc::clone(&run.written);
+    run.wait("the question", |_| written.lock().unwrap().windows(6).any(|bytes| bytes == b"\x1b]11;?"));
+    let green = |screen: &Screen| {
+        // The first word of what the marks mean: "accepted guess".
+        screen.cell(1, 1).map(|cell| cell.fgcolor())
+    };
+    run.keys("\x18t");
+    run.wait("a bright green, as long as it is not known", |screen| green(screen) == Some(Color::Idx(10)));
+    run.keys("ab\x1b]11;rgb:ffff/ffff/e0e0\x1b\\c");
+    run.wait_for("› abc");
+    run.wait("a dark green", |screen| green(screen) == Some(Color::Idx(2)));
+    // Told again, with the other end: another theme was chosen there.
+    run.keys("d\x1b]11;rgb:0000/0000/0000\x07e");
+    run.wait_for("› abcde");
+    run.wait("a bright green", |screen| green(screen) == Some(Color::Idx(10)));
+    run.keys("\x15/theme light\r");
+    run.wait("what the person says", |screen| green(screen) == Some(Color::Idx(2)));
+    run.keys("\x04");
+    assert_eq!(run.end().exit_code(), 0);
 }
 
 #[test]

@@ -180,7 +180,10 @@ fn the_inline_view_holds_only_what_grows() {
     let mut session = Session::inline(60, 12);
     session.keys("Hello\n");
     let finished = |session: &mut Session| {
-        session.state.inline.as_mut().unwrap().finished(&session.state.transcript).len()
+        let inline = session.state.inline.as_mut().unwrap();
+        let count = inline.finished(&session.state.transcript, 60, 12, false);
+        inline.printed(count);
+        count
     };
     assert_eq!(finished(&mut session), 2, "the greeting and the question are printed");
     session.event(piece(Channel::Answer, "Hi the"));
@@ -190,8 +193,10 @@ fn the_inline_view_holds_only_what_grows() {
     session.event(piece(Channel::Answer, "re!"));
     assert!(session.screen().contains(" Hi there!\n"));
     session.event(Event::Done(whole("Hi there!", "", StopReason::EndOfTurn)));
-    let printed = session.state.inline.as_mut().unwrap().finished(&session.state.transcript);
-    assert!(matches!(&printed[..], [Entry::Reply(reply)] if reply.answer == "Hi there!"));
+    let inline = session.state.inline.as_mut().unwrap();
+    assert_eq!(inline.finished(&session.state.transcript, 60, 12, false), 1);
+    assert!(matches!(inline.live.entry(0), Some(Entry::Reply(reply)) if reply.answer == "Hi there!"));
+    inline.printed(1);
     let screen = session.screen();
     // The input follows at once; nothing of the conversation is left in the view.
     assert!(!screen.contains("Hi there") && screen.lines().nth(1).unwrap().starts_with("› "), "{screen}");

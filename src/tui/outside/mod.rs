@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use crate::tui::app::{Effect, State};
+use crate::tui::clipboard;
 use crate::tui::complete::{self, Folder};
 use crate::tui::composer::Fold;
 use crate::tui::text::clean;
@@ -24,6 +25,8 @@ pub enum Job {
     Read(String),
     /// Read the files that this pattern fits.
     Glob(String),
+    /// Look what is on the clipboard.
+    Paste,
     /// List this folder, for completion.
     List(String),
 }
@@ -33,6 +36,8 @@ pub enum Job {
 pub enum Answer {
     /// Text for the input, and what was left out of it.
     Text(Result<(Fold, Option<String>), String>),
+    /// What is on the clipboard.
+    Pasted(Result<String, String>),
     /// A folder's names.
     Listed(Folder),
     /// The input, as it came back from the editor.
@@ -87,6 +92,8 @@ pub fn receive(state: &mut State, answer: Answer) -> Vec<Effect> {
             state.composer.attach(fold);
         }
         Answer::Text(Err(wrong)) => state.note(wrong),
+        Answer::Pasted(Ok(text)) => state.composer.insert(&text),
+        Answer::Pasted(Err(wrong)) => state.note(wrong),
         Answer::Listed(folder) => return complete::tab(state, Some(&folder)),
         Answer::Edited(Ok(text)) => state.composer.set(&clean(&text)),
         Answer::Edited(Err(wrong)) => state.note(wrong),
@@ -98,6 +105,7 @@ fn answer(job: Job) -> Answer {
     match job {
         Job::Read(path) => Answer::Text(files::read(&path).map(|fold| (fold, None))),
         Job::Glob(pattern) => Answer::Text(files::read_all(&pattern)),
+        Job::Paste => Answer::Pasted(clipboard::take_from_system()),
         Job::List(path) => Answer::Listed(Folder { names: files::names(&path), path }),
     }
 }

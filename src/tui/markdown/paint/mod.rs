@@ -6,7 +6,7 @@ mod class;
 mod thread;
 
 pub use class::Class;
-pub use thread::{settle, version};
+pub use thread::{busy, settle, version};
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};

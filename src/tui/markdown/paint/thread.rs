@@ -66,6 +66,16 @@ pub(super) enum Job {
 
 /// Counts what was painted.
 static VERSION: AtomicU64 = AtomicU64::new(0);
+/// Jobs that are not done.
+static UNDONE: AtomicU64 = AtomicU64::new(0);
+/// The thread has fallen over.
+static GONE: AtomicBool = AtomicBool::new(false);
+
+/// Whether colours that were asked for are still to come.
+#[must_use]
+pub fn busy() -> bool {
+    UNDONE.load(Ordering::SeqCst) > 0 && !GONE.load(Ordering::SeqCst)
+}
 
 /// Changes when colours have come that no frame shows yet.
 #[must_use]
@@ -83,11 +93,26 @@ pub fn settle() {
 
 /// Hands work over. Where the thread cannot be had or is far behind, code stays plain.
 pub(super) fn hand(job: Job) {
+    UNDONE.fetch_add(1, Ordering::SeqCst);
     if let Err(
         TrySendError::Full(Job::Lines { sheet, .. }) | TrySendError::Disconnected(Job::Lines { sheet, .. }),
     ) = painter().try_send(job)
     {
         sheet.unknown.store(true, Ordering::Relaxed);
+        UNDONE.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Counts a job as done, whatever becomes of it.
+struct Undone;
+
+impl Drop for Undone {
+    fn drop(&mut self) {
+        UNDONE.fetch_sub(1, Ordering::SeqCst);
+        if thread::panicking() {
+            GONE.store(true, Ordering::SeqCst);
+        }
+        VERSION.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -113,6 +138,7 @@ fn paint(jobs: &Receiver<Job>) {
             }
             Job::Lines { sheet, lines, growing } => (sheet, lines, growing),
         };
+        let _undone = Undone;
         let set = set.get_or_insert_with(two_face::syntax::extra_newlines);
         let known = begun.iter().position(|(weak, _)| std::ptr::eq(weak.as_ptr(), Arc::as_ptr(&sheet)));
         let at = known.unwrap_or_else(|| {
@@ -134,7 +160,6 @@ fn paint(jobs: &Receiver<Job>) {
             let number = painted.whole.len();
             painted.growing = growing.map(|(text, runs)| (number, text, runs));
         }
-        VERSION.fetch_add(1, Ordering::Relaxed);
     }
 }
 
