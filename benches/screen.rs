@@ -27,9 +27,11 @@ use slipstream::request::{DraftLength, SamplingSettings, Speculation};
 use slipstream::token::{Origin, TokenSpan};
 use slipstream::tui::app::{Msg, State, update};
 use slipstream::tui::entry::{Entry, ReplyEntry};
+use slipstream::tui::keys::Action;
 use slipstream::tui::markdown::{Markdown, paint};
 use slipstream::tui::preferences::Preferences;
 use slipstream::tui::theme::Theme;
+use slipstream::tui::tokens::Origins;
 use slipstream::tui::{Start, view};
 
 const TOKENS_PER_SECOND: f64 = 100.0;
@@ -148,7 +150,7 @@ fn reply(name: &str, text: &str, seconds: f64, columns: u16, rows: u16) {
         let key = crossterm::event::KeyEvent::from(crossterm::event::KeyCode::Char(c));
         update(&mut state, Msg::Edit(key));
     }
-    update(&mut state, Msg::Act(slipstream::tui::keys::Action::Send));
+    update(&mut state, Msg::Act(Action::Send));
     let written = Counter::default();
     let mut screen = screen(columns, rows, &written);
     draw(&mut state, &mut screen, columns, rows);
@@ -224,28 +226,56 @@ fn main() {
     );
     paint::settle();
 
+    long_session(&mixed);
+}
+
+/// A session of 2,000 turns and 2 M tokens: its first frame, scrolling, and the same of the token view.
+fn long_session(text: &str) {
     let mut state = chat();
-    let answer = mixed.repeat(8_000_000 / 2000 / mixed.len());
-    for number in 0..2000 {
+    let answer = text.repeat(8_000_000 / 1000 / text.len() + 1);
+    // A token has about four bytes; where one would end within a character, it ends behind it.
+    let mut spans = Vec::new();
+    let mut from = 0;
+    while from < answer.len() {
+        let to = (from + BYTES_PER_TOKEN..).find(|to| *to >= answer.len() || answer.is_char_boundary(*to));
+        let to = to.unwrap_or(answer.len()).min(answer.len());
+        let origin = if spans.len() % 3 == 0 { Origin::Target } else { Origin::Accepted };
+        spans.push(TokenSpan::new(to - from, origin));
+        from = to;
+    }
+    let tokens = 1000 * spans.len();
+    for number in 0..1000 {
+        let origins = Origins { answer: spans.clone(), ..Origins::default() };
         state.transcript.push(Entry::User(format!("question {number}?")));
-        state.transcript.push(Entry::Reply(ReplyEntry { answer: answer.clone(), ..ReplyEntry::default() }));
+        state.transcript.push(Entry::Reply(ReplyEntry {
+            answer: answer.clone(),
+            origins,
+            ..ReplyEntry::default()
+        }));
     }
     let mut screen = screen(200, 50, &Counter::default());
-    let (open, _) = cost(|| draw(&mut state, &mut screen, 200, 50));
-    println!("a session of 2,000 turns, 8 MB: first frame {:.1} ms", open.as_secs_f64() * 1e3);
-    let frames = 600;
-    let mut worst = Duration::ZERO;
-    let (scroll, _) = cost(|| {
-        for _ in 0..frames {
-            let begun = Instant::now();
-            update(&mut state, Msg::Scroll(-7));
-            draw(&mut state, &mut screen, 200, 50);
-            worst = worst.max(begun.elapsed());
+    println!("\na session of 2,000 turns, {:.1} M tokens:", tokens as f64 / 1e6);
+    for view in ["transcript", "token view"] {
+        if view == "token view" {
+            update(&mut state, Msg::Act(Action::Tokens));
         }
-    });
-    println!(
-        "scrolled up by 7 lines a frame: {:.2} ms a frame ({:.1} ms the longest, by the wall clock)",
-        scroll.as_secs_f64() * 1e3 / f64::from(frames),
-        worst.as_secs_f64() * 1e3
-    );
+        let (open, _) = cost(|| draw(&mut state, &mut screen, 200, 50));
+        let frames = 600;
+        let mut worst = Duration::ZERO;
+        let (scroll, _) = cost(|| {
+            for _ in 0..frames {
+                let begun = Instant::now();
+                update(&mut state, Msg::Scroll(-7));
+                draw(&mut state, &mut screen, 200, 50);
+                worst = worst.max(begun.elapsed());
+            }
+        });
+        println!(
+            "{view}: first frame {:.1} ms; scrolled up by 7 lines a frame: {:.2} ms a frame ({:.1} ms the longest, by the \
+             wall clock)",
+            open.as_secs_f64() * 1e3,
+            scroll.as_secs_f64() * 1e3 / f64::from(frames),
+            worst.as_secs_f64() * 1e3
+        );
+    }
 }

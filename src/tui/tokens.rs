@@ -1,15 +1,18 @@
 //! The token view: the conversation as the tokens it was written in, each with who chose it. It stands in the
 //! transcript's place and shows the model's text as it came, markup and all; the transcript's own view is not touched.
+//!
+//! A conversation may have millions of tokens: only entries in view, and those near it, have rows. So the place of the
+//! view is an entry and a row of it, and where it is moved to is known when it is fitted.
 
-use unicode_segmentation::UnicodeSegmentation;
+mod rows;
 
-use crate::token::{Origin, TokenSpan};
-use crate::tui::entry::{Entry, ReplyEntry, Tone};
-use crate::tui::text::{clean, grapheme_width, width, wrap};
+use crate::token::TokenSpan;
+use crate::tui::entry::{Entry, Tone};
+use crate::tui::tokens::rows::Block;
 use crate::tui::transcript::Transcript;
 
-/// Stands for a line's end, which some token chose as well.
-const LINE_END: &str = "↵";
+/// Entries on each side of the view that keep their rows.
+const KEPT: usize = 24;
 
 /// The tokens of a reply, as they came.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,6 +48,9 @@ pub struct Piece {
 /// One line of the screen.
 pub type Row = Vec<Piece>;
 
+/// A row of an entry.
+type Place = (usize, usize);
+
 /// The view: whether it is shown, what of it, and where.
 #[derive(Debug, Default)]
 pub struct TokenView {
@@ -55,15 +61,12 @@ pub struct TokenView {
     blocks: Vec<Block>,
     columns: usize,
     rows: usize,
-    /// The line at the top; `None` follows the end.
-    top: Option<usize>,
-}
-
-/// The rows of one entry, and what they were made of: bytes, tokens, and whether rejected guesses are among them.
-#[derive(Debug, Default)]
-struct Block {
-    rows: Vec<Row>,
-    made_of: (usize, usize, bool, bool),
+    /// The row at the top, where the view was left; `None` follows the end.
+    top: Option<Place>,
+    /// Rows to move by when it is fitted next.
+    moved: isize,
+    /// The row at the top as it was fitted last.
+    first: Place,
 }
 
 impl TokenView {
@@ -72,8 +75,23 @@ impl TokenView {
         self.blocks.clear();
     }
 
-    /// Makes the rows of what has changed, for a view of this size.
+    /// Moves the view; reaching the end makes it follow again.
+    pub fn scroll(&mut self, lines: isize) {
+        match lines {
+            isize::MIN => (self.top, self.moved) = (Some((0, 0)), 0),
+            isize::MAX => (self.top, self.moved) = (None, 0),
+            _ => self.moved = self.moved.saturating_add(lines),
+        }
+    }
+
+    /// Moves the view by whole pages, one line kept in sight.
+    pub fn page(&mut self, pages: isize) {
+        self.scroll(pages * isize::try_from(self.rows.saturating_sub(1).max(1)).unwrap_or(1));
+    }
+
+    /// Makes the rows that are in view, for a view of this size. Nothing is drawn before it.
     pub fn fit(&mut self, transcript: &Transcript, columns: usize, rows: usize) {
+        let moved = std::mem::take(&mut self.moved);
         if !self.shown {
             self.blocks.clear();
             return;
@@ -82,267 +100,108 @@ impl TokenView {
             self.blocks.clear();
         }
         (self.columns, self.rows) = (columns, rows);
-        let mut count = 0;
-        for entry in transcript.entries() {
-            if self.blocks.len() == count {
-                self.blocks.push(Block::default());
-            }
-            let block = &mut self.blocks[count];
-            let made_of = measure(entry, self.rejected);
-            if block.made_of != made_of || block.rows.is_empty() {
-                *block = Block { rows: entry_rows(entry, columns, self.rejected), made_of };
-            }
-            count += 1;
+        let entries: Vec<&Entry> = transcript.entries().collect();
+        self.blocks.resize_with(entries.len(), Block::default);
+        let end = self.end(&entries);
+        let top = match self.top {
+            None if moved >= 0 => end,
+            top => self.move_by(&entries, top.unwrap_or(end), moved),
+        };
+        self.top = (top < end).then_some(top);
+        self.first = top.min(end);
+        let (mut last, mut seen) = (self.first.0, 0);
+        while last < entries.len() && seen < rows + self.first.1 {
+            seen += self.height(&entries, last);
+            last += 1;
         }
-        self.blocks.truncate(count);
-        if self.top.is_some_and(|top| top >= self.last_top()) {
-            self.top = None;
+        let near = self.first.0.saturating_sub(KEPT)..last + KEPT;
+        for (at, block) in self.blocks.iter_mut().enumerate() {
+            if !near.contains(&at) {
+                *block = Block::default();
+            }
         }
     }
 
-    fn total(&self) -> usize {
-        self.blocks.iter().map(|block| block.rows.len()).sum::<usize>().saturating_sub(1)
+    /// The rows of an entry; the empty one that ends the last entry is not counted.
+    fn height(&mut self, entries: &[&Entry], at: usize) -> usize {
+        let rows = self.blocks[at].lay(entries[at], self.columns, self.rejected);
+        rows - usize::from(at + 1 == entries.len())
     }
 
-    fn last_top(&self) -> usize {
-        self.total().saturating_sub(self.rows)
+    /// The place of the view that shows the end.
+    fn end(&mut self, entries: &[&Entry]) -> Place {
+        let mut missing = self.rows;
+        for at in (0..entries.len()).rev() {
+            let height = self.height(entries, at);
+            if height >= missing {
+                return (at, height - missing);
+            }
+            missing -= height;
+        }
+        (0, 0)
     }
 
-    /// Moves the view; reaching the end makes it follow again.
-    pub fn scroll(&mut self, lines: isize) {
-        let top = self.top.unwrap_or_else(|| self.last_top()).saturating_add_signed(lines);
-        self.top = (top < self.last_top()).then_some(top);
-    }
-
-    /// Moves the view by whole pages, one line kept in sight.
-    pub fn page(&mut self, pages: isize) {
-        self.scroll(pages * isize::try_from(self.rows.saturating_sub(1).max(1)).unwrap_or(1));
+    fn move_by(&mut self, entries: &[&Entry], (at, row): Place, lines: isize) -> Place {
+        let last = entries.len().saturating_sub(1);
+        let (mut at, mut row) = (at.min(last), row.saturating_add_signed(lines.max(0)));
+        let mut up = lines.min(0).unsigned_abs();
+        while up > row && at > 0 {
+            up -= row;
+            at -= 1;
+            row = self.height(entries, at);
+        }
+        row = row.saturating_sub(up);
+        while at < last && row >= self.height(entries, at) {
+            row -= self.height(entries, at);
+            at += 1;
+        }
+        (at, row)
     }
 
     /// The rows in view.
     pub fn visible(&self) -> impl Iterator<Item = &Row> {
-        let top = self.top.unwrap_or_else(|| self.last_top());
-        self.blocks.iter().flat_map(|block| &block.rows).skip(top).take(self.rows)
-    }
-}
-
-/// What tells that an entry has changed.
-fn measure(entry: &Entry, rejected: bool) -> (usize, usize, bool, bool) {
-    match entry {
-        Entry::User(text) | Entry::Note(text) | Entry::Error(text) => (text.len(), 0, false, false),
-        Entry::Reply(reply) => {
-            let bytes = reply.answer.len() + reply.reasoning.len() + reply.footer.len();
-            let tokens = reply.origins.answer.len() + reply.origins.reasoning.len();
-            (bytes, tokens, reply.running, rejected)
-        }
-    }
-}
-
-fn entry_rows(entry: &Entry, columns: usize, rejected: bool) -> Vec<Row> {
-    let mut rows = Vec::new();
-    match entry {
-        Entry::User(text) => {
-            plain("you", Tone::Label, columns, &mut rows);
-            plain(text, Tone::User, columns, &mut rows);
-        }
-        Entry::Note(text) => plain(text, Tone::Note, columns, &mut rows),
-        Entry::Error(text) => plain(text, Tone::Error, columns, &mut rows),
-        Entry::Reply(reply) => reply_rows(reply, columns, rejected, &mut rows),
-    }
-    rows.push(Row::new());
-    rows
-}
-
-fn reply_rows(reply: &ReplyEntry, columns: usize, rejected: bool, rows: &mut Vec<Row>) {
-    plain("model", Tone::Label, columns, rows);
-    for (text, spans, name) in [
-        (&reply.reasoning, &reply.origins.reasoning, "reasoning"),
-        (&reply.answer, &reply.origins.answer, "answer"),
-    ] {
-        if text.is_empty() {
-            continue;
-        }
-        if !reply.reasoning.is_empty() {
-            plain(name, Tone::Thought, columns, rows);
-        }
-        let counted: usize = spans.iter().map(|span| span.bytes as usize).sum();
-        if counted == text.len() {
-            token_rows(text, spans, columns, rejected, rows);
-        } else {
-            plain(text, Tone::Answer, columns, rows);
-            plain("(its tokens are not known)", Tone::Footer, columns, rows);
-        }
-    }
-    if !reply.footer.is_empty() {
-        plain(&reply.footer, Tone::Footer, columns, rows);
-    }
-}
-
-fn plain(text: &str, tone: Tone, columns: usize, rows: &mut Vec<Row>) {
-    let mut lines = Vec::new();
-    for line in clean(text.trim_end_matches('\n')).split('\n') {
-        wrap(line, columns, &mut lines);
-    }
-    rows.extend(lines.into_iter().map(|text| vec![Piece { kind: Kind::Other(tone), text }]));
-}
-
-/// The rows of a text whose spans are known. Rows break before tokens that begin with white space, so that words stay
-/// whole, and within a token only where it is longer than a row.
-pub fn token_rows(text: &str, spans: &[TokenSpan], columns: usize, rejected: bool, rows: &mut Vec<Row>) {
-    let mut rest = text;
-    let mut row = Growing { columns: columns.max(1), ..Growing::default() };
-    for span in spans {
-        if let Some(guess) = span.rejected.as_deref().filter(|_| rejected) {
-            let guess = clean(guess).replace('\n', LINE_END);
-            row.add(Kind::Rejected, &format!("[{guess}]"), rows);
-        }
-        let kind = match span.origin {
-            Origin::Accepted => Kind::Accepted,
-            Origin::Target => Kind::Own,
-        };
-        // A span that does not fit the text ends it: shown as far as it goes, never a panic.
-        let Some((token, after)) = rest.split_at_checked(span.bytes as usize) else { break };
-        rest = after;
-        let cleaned = clean(token);
-        let mut lines = cleaned.split('\n').peekable();
-        while let Some(line) = lines.next() {
-            if !line.is_empty() {
-                row.add(kind, line, rows);
-            }
-            if lines.peek().is_some() {
-                row.add(kind, LINE_END, rows);
-                rows.push(std::mem::take(&mut row.pieces));
-                (row.used, row.cut, row.continued) = (0, None, false);
-            }
-        }
-    }
-    if !row.pieces.is_empty() {
-        rows.push(row.pieces);
-    }
-}
-
-/// A row that is being filled.
-#[derive(Default)]
-struct Growing {
-    columns: usize,
-    pieces: Row,
-    used: usize,
-    /// The last piece that may begin a row, and the columns before it.
-    cut: Option<(usize, usize)>,
-    /// It goes on with the line of the row before: white space at its beginning means nothing.
-    continued: bool,
-}
-
-impl Growing {
-    fn add(&mut self, kind: Kind, text: &str, rows: &mut Vec<Row>) {
-        let wide = width(text);
-        if text.starts_with(' ') && !self.pieces.is_empty() {
-            self.cut = Some((self.pieces.len(), self.used));
-        }
-        if self.used + wide > self.columns {
-            self.break_row(rows);
-        }
-        let begins = self.continued && self.pieces.is_empty();
-        let text = if begins { text.trim_start_matches(' ') } else { text };
-        // Longer than a whole row: cut between characters.
-        let mut part = String::new();
-        for grapheme in text.graphemes(true) {
-            let wide = grapheme_width(grapheme);
-            if self.used + wide > self.columns && self.used > 0 {
-                self.pieces.push(Piece { kind, text: std::mem::take(&mut part) });
-                rows.push(std::mem::take(&mut self.pieces));
-                (self.used, self.cut, self.continued) = (0, None, true);
-            }
-            part.push_str(grapheme);
-            self.used += wide;
-        }
-        if !part.is_empty() {
-            self.pieces.push(Piece { kind, text: part });
-        }
-    }
-
-    /// Ends the row before the last piece that may begin one, else here.
-    fn break_row(&mut self, rows: &mut Vec<Row>) {
-        self.continued = true;
-        let Some((piece, used)) = self.cut.take() else {
-            if !self.pieces.is_empty() {
-                rows.push(std::mem::take(&mut self.pieces));
-            }
-            self.used = 0;
-            return;
-        };
-        let mut moved = self.pieces.split_off(piece);
-        rows.push(std::mem::take(&mut self.pieces));
-        self.used -= used;
-        if let Some(first) = moved.first_mut() {
-            let trimmed = first.text.trim_start_matches(' ').to_owned();
-            self.used -= first.text.len() - trimmed.len();
-            first.text = trimmed;
-            if first.text.is_empty() {
-                moved.remove(0);
-            }
-        }
-        self.pieces = moved;
+        let (at, row) = self.first;
+        self.blocks.iter().skip(at).flat_map(Block::rows).skip(row).take(self.rows)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Origin::{Accepted, Target};
 
-    fn rows(tokens: &[(&str, Origin, Option<&str>)], columns: usize, rejected: bool) -> Vec<String> {
-        let text: String = tokens.iter().map(|(text, ..)| *text).collect();
-        let spans: Vec<TokenSpan> = tokens
-            .iter()
-            .map(|(text, origin, guess)| TokenSpan {
-                rejected: guess.map(Into::into),
-                ..TokenSpan::new(text.len(), *origin)
-            })
-            .collect();
-        let mut rows = Vec::new();
-        token_rows(&text, &spans, columns, rejected, &mut rows);
-        rows.iter()
-            .map(|row| {
-                row.iter()
-                    .map(|piece| match piece.kind {
-                        Kind::Accepted => format!("_{}_", piece.text),
-                        Kind::Rejected => format!("-{}-", piece.text),
-                        _ => piece.text.clone(),
-                    })
-                    .collect()
-            })
-            .collect()
-    }
-
+    /// The view over many entries shows what one over all their rows would, and makes few of them.
     #[test]
-    fn tokens_keep_their_kind_and_rejected_guesses_come_before_what_took_their_place() {
-        let tokens = [("The", Target, None), (" cat", Accepted, None), (" sat", Target, Some(" ran\n fast"))];
-        assert_eq!(rows(&tokens, 40, false), ["The_ cat_ sat"]);
-        assert_eq!(rows(&tokens, 40, true), ["The_ cat_-[ ran↵ fast]- sat"]);
-    }
-
-    #[test]
-    fn rows_break_before_words_and_words_of_several_tokens_stay_whole() {
-        let tokens = [
-            ("One", Target, None),
-            (" lan", Target, None),
-            ("tern", Accepted, None),
-            (" more", Target, None),
-        ];
-        assert_eq!(rows(&tokens, 9, false), ["One", "lan_tern_", "more"]);
-        assert_eq!(rows(&tokens, 5, false), ["One", "lan", "_tern_", "more"]);
-        assert_eq!(rows(&[("abcdefgh", Accepted, None)], 3, false), ["_abc_", "_def_", "_gh_"]);
-        assert_eq!(rows(&[("日本語", Target, None)], 3, false), ["日", "本", "語"]);
-    }
-
-    #[test]
-    fn line_ends_are_seen_and_control_characters_are_not() {
-        let tokens = [("a\u{1b}[31m", Target, None), ("\n", Accepted, None), ("\n b", Target, None)];
-        assert_eq!(rows(&tokens, 40, false), ["a_↵_", "↵", " b"]);
-        // Spans that do not fit their text are cut off, and nothing panics.
-        let mut found = Vec::new();
-        token_rows("é", &[TokenSpan::new(1, Target), TokenSpan::new(9, Target)], 4, true, &mut found);
-        assert_eq!(found, Vec::<Row>::new());
+    fn it_moves_as_over_all_rows_and_makes_those_in_view() {
+        let mut transcript = Transcript::default();
+        for number in 0..300 {
+            transcript.push(Entry::User((0..number % 7).map(|line| format!("{number} {line}\n")).collect()));
+        }
+        let mut all = Vec::new();
+        for entry in transcript.entries() {
+            let mut block = Block::default();
+            block.lay(entry, 20, false);
+            all.extend(block.rows().to_vec());
+        }
+        all.pop();
+        let height = 13;
+        let end = all.len() - height;
+        let mut view = TokenView { shown: true, ..TokenView::default() };
+        let (mut top, mut random) = (end, 7_usize);
+        for step in 0..2000 {
+            let lines = match step % 400 {
+                0 => isize::MIN,
+                200 => isize::MAX,
+                _ => (random >> 33) as isize % 31 - if step % 100 < 50 { 20 } else { 10 },
+            };
+            view.scroll(lines);
+            top = top.saturating_add_signed(lines).min(end);
+            view.fit(&transcript, 20, height);
+            let shown: Vec<&Row> = view.visible().collect();
+            assert_eq!(shown, all[top..top + height].iter().collect::<Vec<_>>(), "step {step}, row {top}");
+            assert_eq!(view.top.is_none(), top == end, "it follows the end when it is there");
+            let made = view.blocks.iter().filter(|block| !block.rows().is_empty()).count();
+            assert!(made <= 2 * KEPT + height + 31, "{made} entries have rows");
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        }
     }
 }

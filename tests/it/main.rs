@@ -21,6 +21,8 @@ mod lossless;
 mod markdown;
 mod origins;
 mod pairing;
+mod picture;
+mod pictures;
 mod pocket;
 mod policy;
 mod pty;

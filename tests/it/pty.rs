@@ -21,6 +21,8 @@ pub struct Run {
     pub terminal: Arc<Mutex<Parser>>,
     /// Everything the program has written, as far as it was read.
     pub written: Arc<Mutex<Vec<u8>>>,
+    /// When how much of it had come.
+    pub arrived: Arc<Mutex<Vec<(Instant, usize)>>>,
     /// Whether the terminal reads what is written to it.
     pub reads: Arc<AtomicBool>,
     /// What it keeps on the disk is its own, and goes with it.
@@ -66,8 +68,10 @@ impl Run {
         let keyboard = Arc::new(Mutex::new(pair.master.take_writer().unwrap()));
         let terminal = Arc::new(Mutex::new(Parser::new(rows, columns, 200)));
         let (written, reads) = (Arc::<Mutex<Vec<u8>>>::default(), Arc::new(AtomicBool::new(true)));
+        let arrived = Arc::<Mutex<Vec<(Instant, usize)>>>::default();
         let (shown, kept, reading, answers) =
             (Arc::clone(&terminal), Arc::clone(&written), Arc::clone(&reads), Arc::clone(&keyboard));
+        let times = Arc::clone(&arrived);
         thread::spawn(move || {
             let mut buffer = [0; 4096];
             loop {
@@ -76,7 +80,11 @@ impl Run {
                 }
                 let Ok(count @ 1..) = output.read(&mut buffer) else { break };
                 let bytes = &buffer[..count];
-                kept.lock().unwrap().extend_from_slice(bytes);
+                {
+                    let mut kept = kept.lock().unwrap();
+                    kept.extend_from_slice(bytes);
+                    times.lock().unwrap().push((Instant::now(), kept.len()));
+                }
                 let mut shown = shown.lock().unwrap();
                 shown.process(bytes);
                 // Asked where its cursor is, a terminal answers.
@@ -92,6 +100,7 @@ impl Run {
             keyboard: Some(keyboard),
             terminal,
             written,
+            arrived,
             reads,
             _data: data,
         }
