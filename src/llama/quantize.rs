@@ -86,6 +86,17 @@ fn is_for_weights(kind: sys::ggml_type) -> bool {
     FOR_WEIGHTS.contains(&kind)
 }
 
+/// The place of the first value that is no number or whose size is beyond `largest`.
+fn first_beyond(values: &[f32], largest: f32) -> Option<usize> {
+    /// 4 KB: still in the nearest cache when the place is looked for.
+    const AT_ONCE: usize = 1024;
+    let is_beyond = |value: &f32| value.is_nan() || value.abs() > largest;
+    // Without a branch for each value this is vector code: one value after the other took a seventh of the time of Q8_0.
+    let is_good = |values: &&[f32]| !values.iter().fold(false, |found, value| found | is_beyond(value));
+    let before = values.chunks(AT_ONCE).take_while(is_good).map(<[f32]>::len).sum::<usize>();
+    values[before..].iter().position(is_beyond).map(|at| before + at)
+}
+
 /// Quantizes rows of `columns` values each to the type with ggml's number `ggml_type` into `into`, which is exactly as
 /// long as they need. `importance` weighs the columns: one number for each.
 ///
@@ -121,7 +132,7 @@ pub fn quantize_into(
         return Err(QuantizeError::NeedsImportance);
     }
     let largest = if block > 1 { LARGEST_WEIGHT } else { f32::MAX };
-    if let Some(at) = values.iter().position(|value| value.is_nan() || value.abs() > largest) {
+    if let Some(at) = first_beyond(values, largest) {
         return Err(QuantizeError::Weight { row: at / columns, column: at % columns, value: values[at] });
     }
     let rows = values.len() / columns;
@@ -181,6 +192,19 @@ mod tests {
         assert!(matches!(to(Q4_K, 256, Some(&short), 288), QuantizeError::Shape { .. }));
         assert_eq!(to(IQ2_XXS, 256, None, 132), QuantizeError::NeedsImportance);
         assert!(quantize_into(Q4_K, &values, 256, None, &mut [0; 288]).is_ok());
+    }
+
+    #[test]
+    fn the_first_of_several_bad_weights_is_found_wherever_it_is() {
+        for place in [0, 1, 1023, 1024, 2047, 2048, 2999] {
+            let mut values = vec![-0.25; 3000];
+            assert_eq!(first_beyond(&values, 0.25), None);
+            values[2999] = f32::INFINITY;
+            values[place] = -0.5;
+            assert_eq!(first_beyond(&values, 0.25), Some(place));
+            values[place] = f32::NAN;
+            assert_eq!(first_beyond(&values, f32::MAX), Some(place));
+        }
     }
 
     #[test]
