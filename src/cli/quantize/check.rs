@@ -262,7 +262,8 @@ fn reference(
             continue;
         }
         let path = folder.join(format!("reference-{file_type}.gguf.temporary"));
-        let manner = Manner { force: true, resume: false, ..manner };
+        // Of no use to anybody, so nothing of it stays where it is interrupted or does not fit.
+        let manner = Manner { force: true, resume: false, keep: false, ..manner };
         match stand_in.make(&path, manner) {
             Ok(_) => {
                 let name = match file_type {
@@ -273,6 +274,7 @@ fn reference(
             }
             // Not enough room on the disk: a smaller one may fit.
             Err(problem) if problem.code == Kind::Space.code() => {}
+            Err(problem) if problem.code == Kind::Interrupted.code() => return Err(interrupted()),
             Err(problem) => return Err(problem),
         }
     }

@@ -44,6 +44,7 @@ pub fn run(args: &QuantizeArgs, machine: &Machine) -> Result<u8, Problem> {
         available: machine.available_bytes,
         force: args.force,
         resume: args.resume,
+        keep: true,
     };
     if args.pair {
         return pair::run(args, manner, machine);
