@@ -94,7 +94,7 @@ fn finished(
         plan.bits_per_weight(),
         outcome.sha256,
     );
-    if let Some(words) = report::lattice_words(outcome) {
+    if let Some(words) = report::lattice_words(&report::lattice(plan, outcome)) {
         text += &format!("{words}\n");
     }
     super::print(&text)
