@@ -268,7 +268,7 @@ fn reference(
             Ok(_) => {
                 let name = match file_type {
                     "BF16" => "the source".to_owned(),
-                    other => format!("{other} of the source, which does not fit into memory"),
+                    other => format!("{other} of the source, for which there is no room"),
                 };
                 return Ok(Ok(Reference { path, name, is_made: true }));
             }
@@ -279,8 +279,8 @@ fn reference(
         }
     }
     Ok(Err(format!(
-        "neither the source ({}) nor a better type than the target's fits into {} of memory",
-        human_bytes(whole),
-        human_bytes(manner.available)
+        "there is no room, in {} of memory or on the disk, for the source ({}) or a better type than the target's",
+        human_bytes(manner.available),
+        human_bytes(whole)
     )))
 }
