@@ -22,6 +22,7 @@ mod run;
 mod settings;
 mod tune;
 mod tuned;
+mod whole;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;

@@ -8,6 +8,9 @@ use llama_cpp_sys_2 as sys;
 /// further, and the searches of the smallest types abort the process where their sums of squares overflow.
 pub const LARGEST_WEIGHT: f32 = 127.0 * 65_504.0;
 
+/// The largest importance of a column: with larger ones, the same searches overflow.
+pub const LARGEST_IMPORTANCE: f32 = 1e20;
+
 /// Why rows were not quantized.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 pub enum QuantizeError {
@@ -42,6 +45,14 @@ pub enum QuantizeError {
         /// Its row, from 0.
         row: usize,
         /// Its column, from 0.
+        column: usize,
+        /// It.
+        value: f32,
+    },
+    /// An importance that is no number from 0 to [`LARGEST_IMPORTANCE`].
+    #[error("the importance of column {column} is {value}")]
+    Importance {
+        /// The column, from 0.
         column: usize,
         /// It.
         value: f32,
@@ -135,6 +146,12 @@ pub fn quantize_into(
     if let Some(at) = first_beyond(values, largest) {
         return Err(QuantizeError::Weight { row: at / columns, column: at % columns, value: values[at] });
     }
+    let is_bad = |weight: &f32| !(0.0..=LARGEST_IMPORTANCE).contains(weight);
+    if let Some((column, &value)) =
+        importance.unwrap_or_default().iter().enumerate().find(|(_, weight)| is_bad(weight))
+    {
+        return Err(QuantizeError::Importance { column, value });
+    }
     let rows = values.len() / columns;
     // SAFETY: `values` holds so many whole rows and `into` has room for as many of the type's, both checked above;
     // `importance` is null or holds a number for each column.
@@ -218,6 +235,17 @@ mod tests {
     }
 
     #[test]
+    fn an_importance_that_would_abort_is_named() {
+        let values = vec![0.5; 256];
+        for bad in [f32::NAN, f32::INFINITY, -1.0, 3e38] {
+            let mut weights = vec![1.0; 256];
+            weights[7] = bad;
+            let error = quantize_into(IQ2_XXS, &values, 256, Some(&weights), &mut [0; 66]);
+            let Err(QuantizeError::Importance { column: 7, .. }) = error else { panic!("{error:?}") };
+        }
+    }
+
+    #[test]
     fn the_largest_weights_do_not_abort() {
         let values: Vec<f32> = (0..512_u32)
             .map(|at| if at.is_multiple_of(3) { LARGEST_WEIGHT } else { -1e-3 * at as f32 })
@@ -227,7 +255,7 @@ mod tests {
             if !is_for_weights(kind) {
                 continue;
             }
-            for weight in [0.0, 1e-20, 1.0, 1e20] {
+            for weight in [0.0, 1e-20, 1.0, LARGEST_IMPORTANCE] {
                 // SAFETY: the type is one of ggml's.
                 let bytes = unsafe { sys::ggml_row_size(kind, 512) };
                 let outcome =

@@ -24,7 +24,7 @@ pub enum PipelineError {
         source: SourceError,
     },
     /// The source is not the one it was.
-    #[error("the source changed while it was read: {source}")]
+    #[error("{source}")]
     Changed {
         /// What changed.
         source: SourceError,
@@ -64,6 +64,14 @@ pub enum PipelineError {
     Exists {
         /// The file.
         path: PathBuf,
+    },
+    /// No file can be created there.
+    #[error("creating {path} failed: {source}")]
+    Create {
+        /// The partial file, or its journal.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
     },
     /// Another process writes it.
     #[error("{path} is being written by another process")]
@@ -125,7 +133,7 @@ impl PipelineError {
     pub fn is_space(&self) -> bool {
         match self {
             PipelineError::Disk { .. } => true,
-            PipelineError::Write { source, .. } => is_full(source),
+            PipelineError::Create { source, .. } | PipelineError::Write { source, .. } => is_full(source),
             _ => false,
         }
     }
@@ -141,6 +149,10 @@ impl PipelineError {
                 "Choose another type; where that fails too, the source is damaged."
             }
             PipelineError::Exists { .. } => "Choose another name, or overwrite it with `--force`.",
+            PipelineError::Create { source, .. } if is_full(source) => {
+                "Free some room, or write to another disk."
+            }
+            PipelineError::Create { .. } => "Check that you may write to that folder, or give another one.",
             PipelineError::Busy { .. } => "Wait until that one has ended.",
             PipelineError::OtherJob { .. } => {
                 "Repeat the command it was begun with, or leave `--resume` away to begin anew."
