@@ -85,6 +85,12 @@ pub enum PipelineError {
         /// The partial file.
         path: PathBuf,
     },
+    /// What the journal says cannot be: it was damaged. What was begun is removed, for nobody can go on with it.
+    #[error("{path} cannot be continued: its journal names no end of a piece")]
+    Journal {
+        /// The partial file.
+        path: PathBuf,
+    },
     /// Not enough room on the disk, seen before the start.
     #[error("{path} will take {needed} bytes more; the disk has {available} left")]
     Disk {
@@ -157,6 +163,7 @@ impl PipelineError {
             PipelineError::OtherJob { .. } => {
                 "Repeat the command it was begun with, or leave `--resume` away to begin anew."
             }
+            PipelineError::Journal { .. } => "Repeat the command: it begins anew.",
             PipelineError::Disk { .. } => "Free that much, or write to another disk.",
             PipelineError::Write { source, .. } if is_full(source) => {
                 "Free some room and repeat the command with `--resume`, or delete the partial file."

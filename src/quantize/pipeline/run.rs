@@ -158,7 +158,7 @@ impl<'a> Writing<'a> {
             (0, 0) => Writer::begin(out, layout).map_err(failed)?,
             _ => Writer::resume(out, layout, start.bytes)
                 .filter(|_| is_journal && end_of(pieces, start.pieces, layout) == Some(start.bytes))
-                .ok_or_else(|| failed(io::Error::other("the journal names no end of a piece")))?,
+                .ok_or_else(|| PipelineError::Journal { path: partial.path.clone() })?,
         };
         let mut exactness = Vec::new();
         for (row, found) in start.marks.iter().flat_map(|mark| &mark.exactness) {

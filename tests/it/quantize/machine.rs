@@ -229,7 +229,10 @@ fn what_a_killed_process_leaves_is_continued_from_what_is_whole() {
     let lying = text.replace("\"pieces\":", "\"pieces\":9").into_bytes();
     fs::write(&journal, &lying).expect("write");
     let error = trial.run().expect_err("a journal that lies");
-    assert!(error.to_string().contains("no end of a piece"), "{error}");
+    assert!(matches!(error, PipelineError::Journal { .. }), "{error}");
+    // It said to repeat the command with `--resume`, which failed in the same way each time.
+    assert!(trial.run().expect("a file").resumed == 0 && trial.is_clean(), "it begins anew");
+    fs::remove_file(trial.path()).expect("remove");
 
     // Marks of a journal that was damaged, where each would be an index out of range.
     let first = text.lines().next().expect("the job").to_owned();
@@ -244,7 +247,7 @@ fn what_a_killed_process_leaves_is_continued_from_what_is_whole() {
         fs::write(&partial, &begun).expect("write");
         fs::write(&journal, format!("{first}\n{mark}\n")).expect("write");
         let error = trial.run().expect_err("a journal that lies");
-        assert!(error.to_string().contains("no end of a piece"), "{mark}: {error}");
+        assert!(matches!(error, PipelineError::Journal { .. }), "{mark}: {error}");
     }
 
     let cases: [(&str, &[u8], &[u8], bool); 6] = [
