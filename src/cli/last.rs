@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::whole;
+
 fn file() -> Option<PathBuf> {
     Some(super::machine::data_folder()?.join("last-model"))
 }
@@ -23,11 +25,5 @@ pub fn write(path: &Path) {
     let Some(file) = file() else { return };
     let absolute = if path == Path::new(POCKET) { Ok(path.to_owned()) } else { std::path::absolute(path) };
     let Some(text) = absolute.ok().and_then(|path| path.to_str().map(str::to_owned)) else { return };
-    if let Some(folder) = file.parent() {
-        let _ = fs::create_dir_all(folder);
-    }
-    let partial = file.with_extension(format!("{}.partial", std::process::id()));
-    if fs::write(&partial, format!("{text}\n")).is_ok() && fs::rename(&partial, &file).is_err() {
-        let _ = fs::remove_file(&partial);
-    }
+    let _ = whole::write(&file, format!("{text}\n").as_bytes());
 }

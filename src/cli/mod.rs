@@ -28,6 +28,7 @@ mod settings;
 mod states;
 mod tune;
 mod tuned;
+mod whole;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;

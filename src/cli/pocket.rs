@@ -2,12 +2,11 @@
 //! (llama.cpp can load from memory too, but then it neither maps the file nor repacks the weights.)
 
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use etcetera::BaseStrategy as _;
 
+use super::whole;
 use crate::error::{Kind, Problem};
 
 const TARGET: &[u8] = include_bytes!("../../assets/pocket/pocket-target-Q8_0.gguf");
@@ -71,19 +70,6 @@ fn ensure(folder: &Path, name: &str, hash: &str, content: &[u8]) -> Result<PathB
             help,
         )
     };
-    fs::create_dir_all(folder).map_err(failed)?;
-    // Unlike any other writer's: processes and threads may do this at the same time.
-    static WRITERS: AtomicU32 = AtomicU32::new(0);
-    let writer = WRITERS.fetch_add(1, Ordering::Relaxed);
-    let partial = folder.join(format!("{name}.{}-{writer}.partial", std::process::id()));
-    let written = fs::File::create(&partial).and_then(|mut file| {
-        file.write_all(content)?;
-        file.sync_all()?;
-        fs::rename(&partial, &path)
-    });
-    if let Err(error) = written {
-        let _ = fs::remove_file(&partial);
-        return Err(failed(error));
-    }
+    whole::write(&path, content).map_err(failed)?;
     Ok(path)
 }

@@ -2,13 +2,13 @@
 //! it is sound and for this very pair, machine and build.
 
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
 use super::machine::{self, Machine};
-use super::printer;
+use super::{printer, whole};
 use crate::engine::DrafterPlan;
 use crate::llama::build_info;
 use crate::models::fingerprint;
@@ -114,21 +114,6 @@ fn set_aside(path: &Path, misfit: &Misfit) {
 pub fn store(tuned: &Tuned) -> Result<PathBuf, (PathBuf, io::Error)> {
     let unknown = || (PathBuf::from("tune"), io::Error::other("the system names no folder for data"));
     let path = file(&tuned.key).ok_or_else(unknown)?;
-    let partial = path.with_extension(format!("{}.partial", std::process::id()));
-    let write = || {
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        let mut file = fs::File::create(&partial)?;
-        file.write_all(render(tuned).as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&partial, &path)
-    };
-    match write() {
-        Ok(()) => Ok(path),
-        Err(error) => {
-            let _ = fs::remove_file(&partial);
-            Err((path, error))
-        }
-    }
+    whole::write(&path, render(tuned).as_bytes()).map_err(|error| (path.clone(), error))?;
+    Ok(path)
 }

@@ -36,9 +36,6 @@ pub struct QuantizeArgs {
     /// With --pair: do not load and measure what was made.
     #[arg(long, requires = "pair")]
     pub no_check: bool,
-    /// What the model becomes.
-    #[command(flatten)]
-    pub recipe: RecipeArgs,
     /// Show what each tensor would become and why, the size, and the memory and disk needed; write nothing.
     #[arg(long)]
     pub dry_run: bool,
@@ -54,6 +51,9 @@ pub struct QuantizeArgs {
     /// Print one JSON object.
     #[arg(long)]
     pub json: bool,
+    /// What the model becomes; last, for its heading holds for all that follows.
+    #[command(flatten)]
+    pub recipe: RecipeArgs,
 }
 
 /// What a model becomes.

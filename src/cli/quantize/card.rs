@@ -6,24 +6,17 @@ use std::path::PathBuf;
 use serde_json::{Value as Json, json};
 
 use super::check::{Checked, GUESSES};
+use super::report::lattice_words;
 use crate::gguf::printable;
 use crate::llama::build_info;
 use crate::models::human_bytes;
 
-/// What the card says of one file.
-pub(super) struct Part {
-    /// As `slipstream quantize --json` does, and its classes of tensors.
-    pub object: Json,
-    /// How a QAT checkpoint's weights came back.
-    pub lattice: Option<String>,
-}
-
 /// All of it.
 pub(super) struct Card {
-    /// The target.
-    pub target: Part,
+    /// The target: as `slipstream quantize --json` tells of it, and its classes of tensors.
+    pub target: Json,
     /// Its drafter.
-    pub drafter: Part,
+    pub drafter: Json,
     /// The importance matrix.
     pub imatrix: Option<PathBuf>,
     /// Where the two do not come from one training.
@@ -35,8 +28,8 @@ pub(super) struct Card {
 /// For a program.
 pub(super) fn object(card: &Card) -> Json {
     json!({
-        "target": card.target.object,
-        "drafter": card.drafter.object,
+        "target": card.target,
+        "drafter": card.drafter,
         "imatrix": card.imatrix,
         "lineage": card.lineage,
         "measured": card.checked.as_ref().map(measured),
@@ -77,8 +70,8 @@ pub(super) fn text(card: &Card) -> String {
 }
 
 fn write_text(out: &mut String, card: &Card) -> std::fmt::Result {
-    let word = |part: &Part, key: &str| printable(part.object[key].as_str().unwrap_or_default()).to_string();
-    let bytes = |part: &Part| part.object["bytes"].as_u64().unwrap_or(0);
+    let word = |part: &Json, key: &str| printable(part[key].as_str().unwrap_or_default()).to_string();
+    let bytes = |part: &Json| part["bytes"].as_u64().unwrap_or(0);
     writeln!(out, "# {}\n", word(&card.target, "file").trim_end_matches(".gguf"))?;
     writeln!(out, "| file | is | type | size | bits per weight |\n|---|---|---|---|---|")?;
     for (part, role) in [(&card.target, "target"), (&card.drafter, "drafter")] {
@@ -89,7 +82,7 @@ fn write_text(out: &mut String, card: &Card) -> std::fmt::Result {
             word(part, "file_type"),
             bytes(part) as f64 / 1e9,
             human_bytes(bytes(part)),
-            part.object["bits_per_weight"].as_f64().unwrap_or(0.0),
+            part["bits_per_weight"].as_f64().unwrap_or(0.0),
         )?;
     }
     let target = word(&card.target, "file");
@@ -100,7 +93,7 @@ fn write_text(out: &mut String, card: &Card) -> std::fmt::Result {
     for (part, role) in [(&card.target, "target"), (&card.drafter, "drafter")] {
         writeln!(out, "## Types of the {role}\n\n| tensors | types |\n|---|---|")?;
         let mut plain = 0;
-        for class in part.object["classes"].as_array().into_iter().flatten() {
+        for class in part["classes"].as_array().into_iter().flatten() {
             let text = |key: &str| class[key].as_str().unwrap_or_default();
             // Norms and scales are of no interest one by one.
             if text("types").ends_with("F32") && !text("types").contains(',') {
@@ -111,10 +104,10 @@ fn write_text(out: &mut String, card: &Card) -> std::fmt::Result {
         }
         writeln!(out, "| norms, scales, routers | {plain} x F32 |")?;
         writeln!(out)?;
-        for note in part.object["notes"].as_array().into_iter().flatten().filter_map(Json::as_str) {
+        for note in part["notes"].as_array().into_iter().flatten().filter_map(Json::as_str) {
             writeln!(out, "* {}", printable(note))?;
         }
-        if let Some(words) = &part.lattice {
+        if let Some(words) = lattice_words(&part["lattice"]) {
             writeln!(out, "* {words}")?;
         }
     }

@@ -263,23 +263,25 @@ fn reference(
             continue;
         }
         let path = folder.join(format!("reference-{file_type}.gguf.temporary"));
-        let manner = Manner { force: true, resume: false, ..manner };
+        // Of no use to anybody, so nothing of it stays where it is interrupted or does not fit.
+        let manner = Manner { force: true, resume: false, keep: false, ..manner };
         match stand_in.make(&path, manner) {
             Ok(_) => {
                 let name = match file_type {
                     "BF16" => "the source".to_owned(),
-                    other => format!("{other} of the source, which does not fit into memory"),
+                    other => format!("{other} of the source, for which there is no room"),
                 };
                 return Ok(Ok(Reference { path, name, is_made: true }));
             }
             // Not enough room on the disk: a smaller one may fit.
             Err(problem) if problem.code == Kind::Space.code() => {}
+            Err(problem) if problem.code == Kind::Interrupted.code() => return Err(interrupted()),
             Err(problem) => return Err(problem),
         }
     }
     Ok(Err(format!(
-        "neither the source ({}) nor a better type than the target's fits into {} of memory",
-        human_bytes(whole),
-        human_bytes(manner.available)
+        "there is no room, in {} of memory or on the disk, for the source ({}) or a better type than the target's",
+        human_bytes(manner.available),
+        human_bytes(whole)
     )))
 }

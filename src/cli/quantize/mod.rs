@@ -44,6 +44,7 @@ pub fn run(args: &QuantizeArgs, machine: &Machine) -> Result<u8, Problem> {
         available: machine.available_bytes,
         force: args.force,
         resume: args.resume,
+        keep: true,
     };
     if args.pair {
         return pair::run(args, manner, machine);
@@ -93,7 +94,7 @@ fn finished(
         plan.bits_per_weight(),
         outcome.sha256,
     );
-    if let Some(words) = report::lattice_words(outcome) {
+    if let Some(words) = report::lattice_words(&report::lattice(plan, outcome)) {
         text += &format!("{words}\n");
     }
     super::print(&text)

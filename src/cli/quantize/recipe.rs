@@ -10,8 +10,8 @@ use crate::models::{MemoryEstimate, MemoryPlan, ModelFile, human_bytes, identify
 use crate::quantize::lattice::{Detection, detect};
 use crate::quantize::widen::is_number;
 use crate::quantize::{
-    FileType, Imatrix, Model, ModelFacts, Options, Override, Plan, PlanError, Source, bytes_at, no_type,
-    parse_size, quantizable, recipe, suggest,
+    FileType, Imatrix, Model, ModelFacts, Options, Override, Plan, PlanError, Row, Source, bytes_at, no_type,
+    parse_size, quantizable, recipe, reserve, suggest,
 };
 
 /// Tokens of context that `--for-ram` leaves room for.
@@ -87,6 +87,10 @@ fn goal(
         }
     };
     let recipe = recipe(model, bytes).map_err(problem)?;
+    let is_at_the_top = |row: &Row| !row.given.is_quantized() || row.given == GgmlType::Q8_0;
+    if recipe.plan.rows.iter().all(is_at_the_top) && recipe.plan.bytes() < bytes {
+        remarks.push("a recipe has nothing above Q8_0; a file of 16 bits: `--type BF16`".to_owned());
+    }
     let types = recipe.overrides.iter();
     let types: Vec<String> =
         types.map(|each| format!("--tensor-type '{}={}'", each.pattern(), each.tensor_type)).collect();
@@ -116,7 +120,22 @@ fn for_ram(
     let plan = MemoryPlan { context: CONTEXT, ..MemoryPlan::default() };
     let estimate = MemoryEstimate::new(&model_file(source)?, drafter_file.as_ref(), plan);
     let with_drafter = drafter_facts.as_ref().zip(drafter.map(Source::tensors));
-    let suggestion = suggest(ram, estimate.beside_weights(), model, with_drafter).map_err(problem)?;
+    let beside = estimate.beside_weights();
+    let suggestion = suggest(ram, beside, model, with_drafter).map_err(|error| match error {
+        PlanError::TooSmall { wanted, smallest } => {
+            let message = format!(
+                "of {}, {} are left to the system and {} are for a context of {CONTEXT} tokens; the weights have {}, and the \
+                 smallest file type needs {}",
+                human_bytes(ram),
+                human_bytes(reserve(ram)),
+                human_bytes(beside),
+                human_bytes(wanted),
+                human_bytes(smallest),
+            );
+            Problem::new(Kind::Space, message, error.help())
+        }
+        other => problem(other),
+    })?;
     let drafter = match &suggestion.drafter {
         Some(drafter) => format!("; the drafter takes {} of them as Q4_0", human_bytes(drafter.bytes())),
         None => String::new(),

@@ -158,19 +158,14 @@ pub(super) fn lattice(plan: &Plan, outcome: &Outcome) -> Json {
             "share": found.share(), "relative_error": found.relative_error(),
         })
     });
-    let (weights, exact) = exact_weights(outcome);
+    let found = outcome.exactness.iter();
+    let (weights, exact) = found.fold((0, 0), |sum, (_, found)| (sum.0 + found.weights, sum.1 + found.exact));
     json!({ "weights": weights, "exact": exact, "tensors": tensors.collect::<Vec<_>>() })
 }
 
-/// Weights on the lattice, and those of them that came back exactly.
-fn exact_weights(outcome: &Outcome) -> (u64, u64) {
-    let found = outcome.exactness.iter();
-    found.fold((0, 0), |sum, (_, found)| (sum.0 + found.weights, sum.1 + found.exact))
-}
-
-/// How the weights on a lattice came back, in words.
-pub(super) fn lattice_words(outcome: &Outcome) -> Option<String> {
-    let (weights, exact) = exact_weights(outcome);
+/// The same in words: of what [`lattice`] gives.
+pub(super) fn lattice_words(lattice: &Json) -> Option<String> {
+    let (weights, exact) = (lattice["weights"].as_u64()?, lattice["exact"].as_u64()?);
     let share = exact as f64 * 100.0 / weights as f64;
     (weights > 0).then(|| format!("{share:.3} % of {weights} weights on the 4-bit lattice came back exactly"))
 }

@@ -1,6 +1,6 @@
 //! One file: from its source and recipe, through the preflight, to the file under its name.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -12,7 +12,9 @@ use crate::cli::{interrupt, printer};
 use crate::error::{Kind, Problem};
 use crate::gguf::{Layout, Printable, Value};
 use crate::models::human_bytes;
-use crate::quantize::pipeline::{self, Job, Outcome, PipelineError, Progress, Target, memory_needed};
+use crate::quantize::pipeline::{
+    self, JOURNAL_SUFFIX, Job, Outcome, PARTIAL_SUFFIX, PipelineError, Progress, Target, memory_needed,
+};
 use crate::quantize::{Ggml, Imatrix, Plan, SourceError, converted_metadata, quantized_metadata};
 
 /// A file that can be made.
@@ -40,6 +42,8 @@ pub(super) struct Manner {
     pub force: bool,
     /// What was begun is continued.
     pub resume: bool,
+    /// What was begun stays when it is interrupted.
+    pub keep: bool,
 }
 
 impl<'a> Work<'a> {
@@ -70,6 +74,23 @@ impl<'a> Work<'a> {
         }
     }
 
+    fn job<'b>(&'b self, identity: &'b str, threads: usize) -> Job<'b> {
+        Job {
+            source: self.input.source(),
+            plan: &self.plan,
+            imatrix: self.imatrix.as_ref(),
+            metadata: &self.metadata,
+            quantizer: &Ggml,
+            threads,
+            identity,
+        }
+    }
+
+    /// What tells its bytes from any other file's: a hash of the source as it is now, the recipe, and this build.
+    pub(super) fn job_hash(&self) -> String {
+        pipeline::job_hash(&self.job(&self.input.identity(), 1), &self.layout)
+    }
+
     /// Makes it, with a bar where a person looks.
     pub(super) fn make(&self, output: &Path, manner: Manner) -> Result<Outcome, Problem> {
         self.plan.check().map_err(recipe::problem)?;
@@ -84,19 +105,12 @@ impl<'a> Work<'a> {
             return Err(Problem::new(Kind::Space, message, "close other programs"));
         };
         let identity = self.input.identity();
-        let job = Job {
-            source: self.input.source(),
-            plan: &self.plan,
-            imatrix: self.imatrix.as_ref(),
-            metadata: &self.metadata,
-            quantizer: &Ggml,
-            threads,
-            identity: &identity,
-        };
+        let job = self.job(&identity, threads);
         let target = Target {
             path: output,
             force: manner.force,
             resume: manner.resume,
+            keep: manner.keep,
             mark_every: Target::MARK_EVERY,
         };
         let cancel = interrupt::flag();
@@ -114,11 +128,24 @@ impl<'a> Work<'a> {
 fn check_output(output: &Path, input: &Input) -> Result<(), Problem> {
     let shown = output.display();
     let usage = |message: String, help: &str| Err(Problem::new(Kind::Usage, message, help));
-    if input.holds(output) {
+    let beside = |suffix: &str| {
+        let mut name = output.as_os_str().to_owned();
+        name.push(suffix);
+        PathBuf::from(name)
+    };
+    if [output, &beside(PARTIAL_SUFFIX), &beside(JOURNAL_SUFFIX)].into_iter().any(|path| input.holds(path)) {
         return usage(format!("{shown} is what is to be quantized"), "give OUT another name");
     }
-    if output.is_dir() || output.file_name().is_none() {
+    let ends_in_separator = output.as_os_str().to_string_lossy().ends_with(std::path::is_separator);
+    if output.is_dir() || output.file_name().is_none() || ends_in_separator {
         return usage(format!("{shown} is a folder"), "give the name of the new file");
+    }
+    // The new file would take the place of /dev/null, not go there.
+    if output.metadata().is_ok_and(|about| !about.is_file()) {
+        return usage(
+            format!("{shown} is no ordinary file"),
+            "give another name; `--dry-run` writes nothing",
+        );
     }
     match output.parent() {
         Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => usage(
@@ -164,6 +191,7 @@ fn problem(error: PipelineError) -> Problem {
         PipelineError::Cancelled { .. } => Kind::Interrupted,
         PipelineError::Exists { .. } | PipelineError::OtherJob { .. } => Kind::Usage,
         PipelineError::Source { source: SourceError::Io { .. } | SourceError::Rows { .. }, .. }
+        | PipelineError::Create { .. }
         | PipelineError::Write { .. }
         | PipelineError::Busy { .. } => Kind::Fault,
         _ => Kind::File,

@@ -51,7 +51,7 @@ pub enum ImatrixError {
         tensor: String,
     },
     /// A number that is no mean of squares.
-    #[error("the imatrix entry `{}` has the value {found} in column {column}; expected a finite number, 0 or more", named(.tensor))]
+    #[error("the imatrix entry `{}` has the value {found} in column {column}; expected a number from 0 to 1e20", named(.tensor))]
     BadValue {
         /// The tensor it is for.
         tensor: String,

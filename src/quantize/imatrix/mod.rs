@@ -21,6 +21,10 @@ use crate::gguf::{MAGIC, Value};
 /// Bytes of a text that llama-quantize copies into the file's metadata (`val_str` of `llama_model_kv_override`).
 const METADATA_BYTES: usize = 127;
 
+/// The largest mean square believed (`LARGEST_IMPORTANCE` of llama/quantize.rs; this reader stands alone, so that it can be
+/// fuzzed without the rest). The squares of half-precision activations end at 4e9.
+const MOST: f32 = 1e20;
+
 /// An importance matrix.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Imatrix {
@@ -109,10 +113,10 @@ impl Imatrix {
         found
     }
 
-    /// A mean of squares is a finite number, 0 or more.
+    /// A mean of squares is a number, 0 or more, and not so large that ggml's searches would overflow and abort.
     fn check_values(&self) -> Result<(), ImatrixError> {
         for (name, entry) in &self.entries {
-            if let Some(column) = entry.values.iter().position(|value| !value.is_finite() || *value < 0.0) {
+            if let Some(column) = entry.values.iter().position(|value| !(0.0..=MOST).contains(value)) {
                 let found = entry.values[column];
                 return Err(ImatrixError::BadValue { tensor: name.clone(), column, found });
             }

@@ -173,6 +173,9 @@ fn entries_that_cannot_be_are_named_with_their_tensor() {
         assert!(message(&sums.build()).contains("in column 0"), "{bad}");
         assert!(message(&legacy(&[("a", 1, &[1.0, bad])], &[])).contains("in column 1"), "{bad}");
     }
+    // ggml aborted the process over such a one.
+    let huge = message(&legacy(&[("a", 1, &[1e20, 3e38])], &[]));
+    assert!(huge.contains("in column 1; expected a number from 0 to 1e20"), "{huge}");
     assert!(message(&legacy(&[("a", 1, &[1.0]), ("a", 1, &[1.0])], &[])).contains("two entries for `a`"));
     assert!(message(&legacy(&[("a", 1, &[])], &[])).contains("claims 0 values"));
     assert!(message(&legacy(&[("a\u{7}", 1, &[1.0])], &[])).contains("no readable name"));

@@ -24,7 +24,7 @@ pub enum PipelineError {
         source: SourceError,
     },
     /// The source is not the one it was.
-    #[error("the source changed while it was read: {source}")]
+    #[error("{source}")]
     Changed {
         /// What changed.
         source: SourceError,
@@ -65,6 +65,14 @@ pub enum PipelineError {
         /// The file.
         path: PathBuf,
     },
+    /// No file can be created there.
+    #[error("creating {path} failed: {source}")]
+    Create {
+        /// The partial file, or its journal.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
     /// Another process writes it.
     #[error("{path} is being written by another process")]
     Busy {
@@ -74,6 +82,12 @@ pub enum PipelineError {
     /// What was begun is something else.
     #[error("{path} was begun from another source, with other settings, or by another version")]
     OtherJob {
+        /// The partial file.
+        path: PathBuf,
+    },
+    /// What the journal says cannot be: it was damaged. What was begun is removed, for nobody can go on with it.
+    #[error("{path} cannot be continued: its journal names no end of a piece")]
+    Journal {
         /// The partial file.
         path: PathBuf,
     },
@@ -125,7 +139,7 @@ impl PipelineError {
     pub fn is_space(&self) -> bool {
         match self {
             PipelineError::Disk { .. } => true,
-            PipelineError::Write { source, .. } => is_full(source),
+            PipelineError::Create { source, .. } | PipelineError::Write { source, .. } => is_full(source),
             _ => false,
         }
     }
@@ -141,10 +155,15 @@ impl PipelineError {
                 "Choose another type; where that fails too, the source is damaged."
             }
             PipelineError::Exists { .. } => "Choose another name, or overwrite it with `--force`.",
+            PipelineError::Create { source, .. } if is_full(source) => {
+                "Free some room, or write to another disk."
+            }
+            PipelineError::Create { .. } => "Check that you may write to that folder, or give another one.",
             PipelineError::Busy { .. } => "Wait until that one has ended.",
             PipelineError::OtherJob { .. } => {
                 "Repeat the command it was begun with, or leave `--resume` away to begin anew."
             }
+            PipelineError::Journal { .. } => "Repeat the command: it begins anew.",
             PipelineError::Disk { .. } => "Free that much, or write to another disk.",
             PipelineError::Write { source, .. } if is_full(source) => {
                 "Free some room and repeat the command with `--resume`, or delete the partial file."

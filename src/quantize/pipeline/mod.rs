@@ -22,4 +22,4 @@ mod run;
 pub use error::PipelineError;
 pub use partial::{JOURNAL_SUFFIX, PARTIAL_SUFFIX, Target};
 pub use piece::{Piece, memory_needed, pieces};
-pub use run::{Job, Outcome, Progress, layout, run};
+pub use run::{Job, Outcome, Progress, job_hash, layout, run};

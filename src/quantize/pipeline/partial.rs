@@ -23,6 +23,8 @@ pub struct Target<'a> {
     pub force: bool,
     /// What was begun is continued.
     pub resume: bool,
+    /// What was begun stays when it is interrupted, so that it can be continued; else it is removed.
+    pub keep: bool,
     /// Bytes between two points from which it can be continued; each costs waiting for the disk, beside the work.
     pub mark_every: u64,
 }
@@ -64,6 +66,50 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
+/// Opens a file to go on with, or a new one.
+fn open(path: &Path) -> Result<File, PipelineError> {
+    let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).clone();
+    options.open(path).map_err(|source| PipelineError::Create { path: path.to_owned(), source })
+}
+
+/// Opens the partial file and locks it.
+fn open_locked(target: &Target<'_>, path: &Path) -> Result<File, PipelineError> {
+    /// Tries, where file systems number a file anew each time they are asked.
+    const TRIES: u32 = 8;
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        if !target.force && target.path.symlink_metadata().is_ok() {
+            return Err(PipelineError::Exists { path: target.path.to_owned() });
+        }
+        let file = open(path)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => return Err(PipelineError::Busy { path: path.to_owned() }),
+            // A file system without locks: nobody can be asked.
+            Err(fs::TryLockError::Error(_)) => {}
+        }
+        // Between the two, another process may have given it its final name: what is cut off then is a whole file.
+        if is_named(&file, path) || tries == TRIES {
+            return Ok(file);
+        }
+    }
+}
+
+/// Whether a path still leads to an open file.
+#[cfg(unix)]
+fn is_named(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let place = |about: fs::Metadata| (about.dev(), about.ino());
+    matches!((file.metadata().map(place), fs::metadata(path).map(place)), (Ok(open), Ok(named)) if open == named)
+}
+
+/// Whether a path still leads to an open file; where the system does not tell, it does.
+#[cfg(not(unix))]
+fn is_named(_file: &File, _path: &Path) -> bool {
+    true
+}
+
 impl Partial {
     /// Opens and locks it; where it is to be continued and can be, says from where. `whole` is the length it will have.
     pub(super) fn open(
@@ -71,24 +117,10 @@ impl Partial {
         job: &str,
         whole: u64,
     ) -> Result<(Partial, Start), PipelineError> {
-        if !target.force && target.path.symlink_metadata().is_ok() {
-            return Err(PipelineError::Exists { path: target.path.to_owned() });
-        }
         let path = beside(target.path, PARTIAL_SUFFIX);
         let journal_path = beside(target.path, JOURNAL_SUFFIX);
-        let failed = |path: &Path| {
-            let path = path.to_owned();
-            move |source| PipelineError::Write { path, position: 0, source }
-        };
-        let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).clone();
-        let mut file = options.open(&path).map_err(failed(&path))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(fs::TryLockError::WouldBlock) => return Err(PipelineError::Busy { path }),
-            // A file system without locks: nobody can be asked.
-            Err(fs::TryLockError::Error(_)) => {}
-        }
-        let mut journal = options.open(&journal_path).map_err(failed(&journal_path))?;
+        let mut file = open_locked(target, &path)?;
+        let mut journal = open(&journal_path)?;
         let start = match target.resume {
             true => Start::find(&mut file, &mut journal, job, &path)?,
             false => Start::default(),
@@ -201,5 +233,25 @@ impl Write for Hashed<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    /// What a second process opened while the first one finished is the whole file by now: to be left alone.
+    #[test]
+    fn a_file_that_was_renamed_or_removed_meanwhile_is_noticed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("out.gguf.partial");
+        let held = open(&path).expect("a file");
+        assert!(is_named(&held, &path));
+        fs::rename(&path, folder.path().join("out.gguf")).expect("renamed");
+        assert!(!is_named(&held, &path));
+        let second = open(&path).expect("a file");
+        assert!(is_named(&second, &path) && !is_named(&held, &path));
+        fs::remove_file(&path).expect("removed");
+        assert!(!is_named(&second, &path));
     }
 }

@@ -101,7 +101,7 @@ pub fn run(
     observe: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Outcome, PipelineError> {
     let layout = layout(job.plan, job.metadata)?;
-    let (partial, start) = Partial::open(target, &fingerprint(job, &layout), layout.file_bytes())?;
+    let (partial, start) = Partial::open(target, &job_hash(job, &layout), layout.file_bytes())?;
     let pieces = pieces(job.plan);
     let outcome = Writing::begin(job, &pieces, &layout, &partial, start).and_then(|mut writing| {
         let outcome = writing.go_through(target.mark_every, cancel, observe);
@@ -115,7 +115,7 @@ pub fn run(
     match outcome {
         Ok(outcome) => partial.finish().map(|()| outcome),
         Err(error) => {
-            if !error.can_resume() {
+            if !(error.can_resume() && target.keep) {
                 partial.remove();
             }
             Err(error)
@@ -152,11 +152,13 @@ impl<'a> Writing<'a> {
         let failed =
             |source| PipelineError::Write { path: partial.path.clone(), position: start.bytes, source };
         let out = Hashed { file: &partial.file, hash: start.hash.clone() };
-        let writer = match start.bytes {
-            0 => Writer::begin(out, layout).map_err(failed)?,
+        let is_row = |found: &(usize, Exactness)| found.0 < job.plan.rows.len();
+        let is_journal = start.marks.iter().flat_map(|mark| &mark.exactness).all(is_row);
+        let writer = match (start.bytes, start.pieces) {
+            (0, 0) => Writer::begin(out, layout).map_err(failed)?,
             _ => Writer::resume(out, layout, start.bytes)
-                .filter(|_| end_of(pieces, start.pieces, layout) == Some(start.bytes))
-                .ok_or_else(|| failed(io::Error::other("the journal names no end of a piece")))?,
+                .filter(|_| is_journal && end_of(pieces, start.pieces, layout) == Some(start.bytes))
+                .ok_or_else(|| PipelineError::Journal { path: partial.path.clone() })?,
         };
         let mut exactness = Vec::new();
         for (row, found) in start.marks.iter().flat_map(|mark| &mark.exactness) {
@@ -393,7 +395,8 @@ fn source_bytes(job: &Job<'_>, piece: &Piece) -> u64 {
 }
 
 /// A hash of everything that decides the file's bytes, except the source's weights, which `identity` stands for.
-fn fingerprint(job: &Job<'_>, layout: &Layout) -> String {
+#[must_use]
+pub fn job_hash(job: &Job<'_>, layout: &Layout) -> String {
     let mut hash = Sha256::new();
     hash.update(PIECE_WEIGHTS.to_le_bytes());
     hash.update((job.identity.len() as u64).to_le_bytes());

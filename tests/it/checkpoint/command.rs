@@ -216,7 +216,8 @@ fn a_checkpoint_that_changes_meanwhile_becomes_no_file() {
         identity: "test",
     };
     let out = work.path("out.gguf");
-    let target = Target { path: &out, force: false, resume: false, mark_every: Target::MARK_EVERY };
+    let target =
+        Target { path: &out, force: false, resume: false, keep: true, mark_every: Target::MARK_EVERY };
     let weights = work.path("mini/model.safetensors");
     let error = slipstream::quantize::pipeline::run(&job, &target, &AtomicBool::new(false), &mut |_| {
         let weights = fs::OpenOptions::new().write(true).open(&weights).expect("there");

@@ -1,7 +1,7 @@
 //! `slipstream quantize` from outside.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
@@ -108,6 +108,13 @@ fn a_size_is_kept() {
     let object = json(&["quantize", &input, "--dry-run", "--for-ram", "16G", "--json"]);
     assert_eq!(object["file_type"], "Q8_0", "{object}");
     assert_eq!(files.refused(&[&input, &out, "--target-size", "1KiB", "--force"]).0, 4);
+    // More room than any recipe takes is told, not used.
+    let object = json(&["quantize", &input, "--dry-run", "--bpw", "100", "--json"]);
+    let notes = object["notes"].to_string();
+    assert!(notes.contains("nothing above Q8_0"), "{notes}");
+    // Where nothing is left for weights, what took it is told.
+    let (code, message) = files.refused(&[&input, &out, "--for-ram", "2G", "--force"]);
+    assert!(code == 4 && message.contains("of 2.0 GiB, 2.0 GiB are left to the system"), "{message}");
 }
 
 #[test]
@@ -115,7 +122,16 @@ fn what_cannot_be_done_is_refused_before_anything_is_written() {
     let files = Files::new();
     let input = files.path("in.gguf");
     let out = files.path("out.gguf");
-    let cases: [(&[&str], i64, &str); 12] = [
+    // A pipe stands for /dev/null, which `--force` would have replaced.
+    #[cfg(unix)]
+    {
+        let pipe = files.path("pipe");
+        assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs").success());
+        let (code, message) = files.refused(&[&input, &pipe, "--type", "Q4_0", "--force"]);
+        assert!(code == 2 && message.contains("no ordinary file"), "{message}");
+        fs::remove_file(pipe).expect("the pipe");
+    }
+    let cases: [(&[&str], i64, &str); 13] = [
         (&[&input, &out], 2, "--type"),
         (&[&input, "--type", "Q4_0"], 2, "<OUT>"),
         (&[&input, &out, "--type", "Q4_9"], 2, "no file type"),
@@ -126,6 +142,7 @@ fn what_cannot_be_done_is_refused_before_anything_is_written() {
         (&[&input, &input, "--type", "Q4_0", "--force"], 2, "what is to be quantized"),
         (&[&input, &files.path("no/out.gguf"), "--type", "Q4_0"], 2, "does not exist"),
         (&[&input, &files.path("."), "--type", "Q4_0"], 2, "is a folder"),
+        (&[&input, &files.path("new/"), "--type", "Q4_0"], 2, "is a folder"),
         (&[&files.path("none.gguf"), &out, "--type", "Q4_0"], 3, "none.gguf"),
         (&[&input, &out, "--type", "Q4_0", "--imatrix", &input], 3, "imatrix"),
     ];
@@ -134,6 +151,24 @@ fn what_cannot_be_done_is_refused_before_anything_is_written() {
         assert_eq!(found, code, "{arguments:?}: {message}");
         assert!(message.contains(part), "{arguments:?}: {message}");
     }
+    assert_eq!(files.names(), ["in.gguf"]);
+    // Where the new file begins, nothing is cut off that is to be read.
+    let bytes = files.bytes("in.gguf");
+    for (suffix, more) in
+        [(".partial", &[][..]), (".partial", &["--resume"]), (".partial.journal", &["--force"])]
+    {
+        fs::rename(&input, format!("{out}{suffix}")).expect("rename");
+        let begun = format!("{out}{suffix}");
+        let (code, message) = files.refused(&[&[&*begun, &out, "--type", "Q4_0"], more].concat());
+        assert!(code == 2 && message.contains("what is to be quantized"), "{message}");
+        fs::rename(format!("{out}{suffix}"), &input).expect("rename");
+        assert!(files.bytes("in.gguf") == bytes);
+    }
+    // Something that is in the way.
+    fs::create_dir(format!("{out}.partial")).expect("a folder");
+    let (code, message) = files.refused(&[&input, &out, "--type", "Q4_0"]);
+    assert!(code == 1 && message.contains("creating") && message.contains("out.gguf.partial"), "{message}");
+    fs::remove_dir(format!("{out}.partial")).expect("the folder");
     assert_eq!(files.names(), ["in.gguf"]);
     json(&["quantize", &input, &out, "--type", "Q4_0", "--json"]);
     let (code, message) = files.refused(&[&input, &out, "--type", "Q8_0"]);
@@ -145,7 +180,7 @@ fn what_cannot_be_done_is_refused_before_anything_is_written() {
 
 /// The partial file, when the header is in it.
 #[cfg(unix)]
-fn wait_for(partial: &PathBuf) {
+pub fn wait_for(partial: &Path) {
     let begun = std::time::Instant::now();
     while fs::metadata(partial).map_or(0, |about| about.len()) == 0 {
         assert!(begun.elapsed().as_secs() < 60, "{} does not appear", partial.display());
@@ -163,7 +198,7 @@ fn an_interrupted_or_killed_run_is_continued_and_ends_with_the_same_bytes() {
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     for (signal, code) in [("-INT", Some(130)), ("-TERM", Some(130)), ("-KILL", None)] {
         let child = files.command("out.gguf", &recipe).spawn().expect("the program runs");
-        wait_for(&PathBuf::from(files.path("out.gguf.partial")));
+        wait_for(Path::new(&files.path("out.gguf.partial")));
         let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill runs");
         assert!(sent.success());
         let ended = child.wait_with_output().expect("the program ends");

@@ -28,7 +28,7 @@ pub fn ours(source: &dyn Source, options: &Options<'_>, path: &Path) -> Result<O
         threads: 3,
         identity: "test",
     };
-    let target = Target { path, force: true, resume: false, mark_every: 1 << 20 };
+    let target = Target { path, force: true, resume: false, keep: true, mark_every: 1 << 20 };
     let outcome: Result<Outcome, PipelineError> = run(&job, &target, &AtomicBool::new(false), &mut |_| {});
     Ok(outcome.expect("the file is made"))
 }

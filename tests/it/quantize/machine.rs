@@ -97,6 +97,7 @@ struct Trial {
     identity: &'static str,
     /// Cancelled when so many bytes are written.
     cancel_at: Option<u64>,
+    keep: bool,
     mark_every: u64,
 }
 
@@ -111,6 +112,7 @@ impl Trial {
             force: false,
             identity: "made",
             cancel_at: None,
+            keep: true,
             mark_every: u64::MAX,
         }
     }
@@ -142,8 +144,13 @@ impl Trial {
             identity: self.identity,
         };
         let path = self.path();
-        let target =
-            Target { path: &path, force: self.force, resume: self.resume, mark_every: self.mark_every };
+        let target = Target {
+            path: &path,
+            force: self.force,
+            resume: self.resume,
+            keep: self.keep,
+            mark_every: self.mark_every,
+        };
         let cancel = AtomicBool::new(false);
         let mut last = 0;
         run(&job, &target, &cancel, &mut |progress| {
@@ -222,7 +229,26 @@ fn what_a_killed_process_leaves_is_continued_from_what_is_whole() {
     let lying = text.replace("\"pieces\":", "\"pieces\":9").into_bytes();
     fs::write(&journal, &lying).expect("write");
     let error = trial.run().expect_err("a journal that lies");
-    assert!(error.to_string().contains("no end of a piece"), "{error}");
+    assert!(matches!(error, PipelineError::Journal { .. }), "{error}");
+    // It said to repeat the command with `--resume`, which failed in the same way each time.
+    assert!(trial.run().expect("a file").resumed == 0 && trial.is_clean(), "it begins anew");
+    fs::remove_file(trial.path()).expect("remove");
+
+    // Marks of a journal that was damaged, where each would be an index out of range.
+    let first = text.lines().next().expect("the job").to_owned();
+    let nothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    for mark in [
+        format!("{{\"pieces\":999999,\"bytes\":0,\"sha256\":\"{nothing}\",\"exactness\":[]}}"),
+        text.lines()
+            .nth(1)
+            .expect("a mark")
+            .replace("\"exactness\":[", "\"exactness\":[[999999,32,32,0.0,1.0]"),
+    ] {
+        fs::write(&partial, &begun).expect("write");
+        fs::write(&journal, format!("{first}\n{mark}\n")).expect("write");
+        let error = trial.run().expect_err("a journal that lies");
+        assert!(matches!(error, PipelineError::Journal { .. }), "{mark}: {error}");
+    }
 
     let cases: [(&str, &[u8], &[u8], bool); 6] = [
         ("written behind the last mark", &junk, &notes, true),
@@ -240,6 +266,18 @@ fn what_a_killed_process_leaves_is_continued_from_what_is_whole() {
         assert!(fs::read(trial.path()).expect("the file") == whole, "{what}");
         fs::remove_file(trial.path()).expect("remove");
     }
+}
+
+#[test]
+fn what_nobody_would_continue_does_not_stay() {
+    // What a pair is compared with is many times its size, and was left on the disk when that was interrupted.
+    let mut trial = Trial { cancel_at: Some(200_000), keep: false, ..Trial::new() };
+    let error = trial.run().expect_err("it is cancelled");
+    assert!(matches!(error, PipelineError::Cancelled { .. }), "{error}");
+    assert!(!trial.path().exists() && trial.is_clean());
+    trial.cancel_at = None;
+    trial.run().expect("a file");
+    assert!(trial.path().exists() && trial.is_clean());
 }
 
 #[test]
@@ -337,9 +375,9 @@ fn a_folder_that_is_not_there_is_no_panic() {
         identity: "",
     };
     let path = Path::new("/no/such/folder/out.gguf");
-    let target = Target { path, force: false, resume: false, mark_every: 1 };
+    let target = Target { path, force: false, resume: false, keep: true, mark_every: 1 };
     let error = run(&job, &target, &AtomicBool::new(false), &mut |_| {}).expect_err("refused");
-    assert!(matches!(error, PipelineError::Write { position: 0, .. }), "{error}");
+    assert!(matches!(error, PipelineError::Create { .. }), "{error}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Quantized files, against those that llama.cpp makes itself, byte for byte.
 
-mod command;
+pub mod command;
 pub mod equality;
 mod machine;
 mod pair;

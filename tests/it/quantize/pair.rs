@@ -8,6 +8,10 @@ use serde_json::Value;
 use slipstream::gguf::{GgmlType, Header, Layout, NewTensor, ReadOptions, Writer};
 use slipstream::quantize::widen::widen;
 
+#[cfg(unix)]
+use super::command::wait_for;
+#[cfg(unix)]
+use crate::cli::slipstream;
 use crate::cli::{json, run};
 
 /// The values of blocks of Q8_0 or Q4_0.
@@ -138,6 +142,79 @@ fn files_that_do_not_belong_together_are_refused_before_work() {
     assert_eq!(code, 3, "{out}");
     assert!(out.contains("is no drafter for"), "{out}");
     assert!(!pair.path("out").exists());
+    // And what to do where they were only swapped.
+    let drafter = pair.text("pocket-drafter-F32.gguf");
+    let (code, out, _) =
+        run(&["quantize", "--pair", &drafter, &target, &pair.text("out"), "--type", "Q8_0", "--json"]);
+    assert_eq!(code, 3, "{out}");
+    assert!(out.contains("the wrong way round"), "{out}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pair_that_was_killed_goes_on_with_what_it_had() {
+    let pair = Pair::new();
+    let arguments = pair.arguments(&["--type", "IQ3_S", "--no-check", "--json"]);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let mut child = slipstream(&arguments).spawn().expect("the program runs");
+    wait_for(&pair.path("out/pocket-target-IQ3_S.gguf.partial"));
+    child.kill().expect("killed");
+    child.wait().expect("ended");
+    for name in ["CARD.md", "card.json", "pocket-target-IQ3_S.gguf"] {
+        assert!(!pair.path("out").join(name).exists(), "{name} is not whole, or says what is not there");
+    }
+    let drafter = pair.path("out/pocket-drafter-Q4_0.gguf");
+    let modified = || fs::metadata(&drafter).expect("the first file").modified().expect("a time");
+    let before = modified();
+    let card = json(&[&arguments[..], &["--resume"]].concat());
+    assert_eq!(modified(), before, "made only once");
+    assert!(card["drafter"]["lattice"]["exact"].as_u64() > Some(0), "still known: {card}");
+    let mut left: Vec<_> = fs::read_dir(pair.path("out")).expect("the folder").flatten().collect();
+    left.sort_by_key(|entry| entry.file_name());
+    let left: Vec<String> =
+        left.iter().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    let files = ["CARD.md", "card.json", "pocket-drafter-Q4_0.gguf", "pocket-target-IQ3_S.gguf"];
+    assert_eq!(left, files);
+}
+
+/// A file of other weights looks the same from outside: length, header and name. `--resume` took it for its own.
+#[test]
+fn going_on_does_not_take_what_was_made_from_another_source() {
+    let pair = Pair::new();
+    let command = |more: &[&str]| {
+        let arguments = pair.arguments(&[&["--type", "Q8_0", "--no-check", "--json"], more].concat());
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let (code, out, _) = run(&arguments);
+        (code, serde_json::from_str::<Value>(&out).expect("JSON"))
+    };
+    let (code, first) = command(&[]);
+    assert_eq!(code, 0, "{first}");
+    let source = pair.path("pocket-drafter-F32.gguf");
+    let mut bytes = fs::read(&source).expect("the drafter");
+    let middle = bytes.len() / 8;
+    let weight = &mut bytes.as_chunks_mut::<4>().0[middle];
+    *weight = if *weight == 0.5_f32.to_le_bytes() { -0.5_f32 } else { 0.5 }.to_le_bytes();
+    fs::write(&source, bytes).expect("write");
+    // Another source; and, with the right one, other settings that show in no header.
+    for more in [&["--resume"][..], &["--resume", "--qat", "off"]] {
+        let (code, error) = command(more);
+        let message = error["error"]["message"].as_str().expect("a message");
+        assert!(code == 2 && message.contains("from another source"), "{error}");
+    }
+    assert!(pair.path("out/card.json").exists(), "it still tells of what is there");
+    let (code, second) = command(&["--resume", "--force"]);
+    assert_eq!(code, 0, "{second}");
+    assert_ne!(second["drafter"]["sha256"], first["drafter"]["sha256"]);
+    assert_eq!(second["target"]["sha256"], first["target"]["sha256"]);
+    let (code, third) = command(&["--resume"]);
+    assert_eq!((code, &third["drafter"]["sha256"]), (0, &second["drafter"]["sha256"]));
+    // Nor a file that somebody has damaged since.
+    let made = pair.path("out/pocket-drafter-Q4_0.gguf");
+    let mut bytes = fs::read(&made).expect("the file");
+    let last = bytes.len() - 3;
+    bytes[last] ^= 0x40;
+    fs::write(&made, bytes).expect("write");
+    assert_eq!(command(&["--resume"]).0, 2);
 }
 
 #[cfg(unix)]
