@@ -37,7 +37,6 @@ pub mod palette;
 pub mod preferences;
 pub mod presets;
 mod screen;
-pub mod select;
 pub mod settings;
 #[cfg(unix)]
 mod signals;

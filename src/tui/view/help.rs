@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use crate::tui::commands::COMMANDS;
-use crate::tui::keys::{BINDINGS, EDITING, PREFIXED, SELECTING};
+use crate::tui::keys::{BINDINGS, EDITING, PREFIXED};
 use crate::tui::text::shorten;
 use crate::tui::theme::Theme;
 
@@ -18,7 +18,6 @@ pub fn lines() -> Vec<(String, &'static str)> {
     let mut lines = vec![("keys (Esc closes this, Up and Down scroll)".to_string(), "")];
     lines.extend(BINDINGS.iter().filter(|b| !b.shown.is_empty()).map(|b| (b.shown.to_string(), b.does)));
     lines.extend(PREFIXED.iter().filter(|b| !b.shown.is_empty()).map(|b| (b.shown.to_string(), b.does)));
-    lines.extend(SELECTING.iter().filter(|b| !b.shown.is_empty()).map(|b| (b.shown.to_string(), b.does)));
     lines.extend(EDITING.iter().map(|(shown, does)| ((*shown).to_string(), *does)));
     lines.push((String::new(), ""));
     lines.push(("commands (// sends a literal slash)".to_string(), ""));

@@ -9,7 +9,7 @@ use crate::tui::speculate;
 use crate::tui::text::{shorten, width};
 use crate::tui::theme::Theme;
 use crate::tui::view::{below, stats};
-use crate::tui::{context, keys, select};
+use crate::tui::{context, keys};
 
 /// A piece of the line, and how soon it is given up where columns are scarce: the highest goes first.
 type Piece = (String, u8);
@@ -29,10 +29,6 @@ pub fn draw(state: &State, theme: Theme, frame: &mut Frame<'_>, area: Rect, tell
             .collect();
         let line = Span::styled(shorten(&format!("Ctrl+X: {}", keys.join(" · ")), columns), theme.title());
         frame.render_widget(Line::from(line), area);
-        return;
-    }
-    if let Some(line) = select::line(state).filter(|_| state.notice.is_none()) {
-        frame.render_widget(Line::from(Span::styled(shorten(&line, columns), theme.title())), area);
         return;
     }
     if let Some((notice, _)) = &state.notice {
