@@ -14,6 +14,7 @@ mod interrupt;
 mod keeper;
 mod kinds;
 mod last;
+mod licenses;
 mod list;
 pub mod machine;
 mod pairs;
@@ -81,6 +82,7 @@ pub fn main(started: Instant) -> u8 {
         Some(Command::Config { what }) => config::run(&what, problem.as_ref(), &machine),
         Some(Command::Completions { shell }) => completions(shell),
         Some(Command::Man) => manual(),
+        Some(Command::Licenses) => licenses::run(),
     };
     match outcome {
         Ok(code) => code,
