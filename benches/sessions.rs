@@ -138,6 +138,7 @@ fn show(path: &Path, session: SessionId, repeats: usize) {
         opened: None,
         choose: false,
         inline: false,
+        mouse: false,
         preferences: Preferences::default(),
         sampling: SamplingSettings::default(),
         own_sampling: SamplingSettings::default(),

@@ -8,7 +8,7 @@ use crate::tui::app::{Effect, State};
 use crate::tui::select::Selection;
 
 /// The letters, for the line above the input.
-pub const KEYS: &str = "e edit  r again  c go on  b, h l versions  d delete";
+pub const KEYS: &str = "e edit · r again · c go on · b h l versions · d delete";
 
 /// A letter. `None`: nothing is marked.
 pub(in crate::tui) fn edit(state: &mut State, key: KeyEvent) -> Option<Vec<Effect>> {

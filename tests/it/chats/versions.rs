@@ -138,7 +138,7 @@ fn a_turn_is_chosen_and_what_is_done_is_done_to_it() {
     let mut desk = chat();
     desk.press(KeyCode::Tab, NONE);
     let screen = desk.screen();
-    assert!(screen.contains("▌model") && screen.contains("e edit  r again"), "{screen}");
+    assert!(screen.contains("▌model") && screen.contains("e edit · r again"), "{screen}");
     // The first question.
     desk.keys("kkk");
     desk.keys("y");
