@@ -1,6 +1,6 @@
 //! The keys: one table, from which both the lookup and the help are made.
 
-use crossterm::event::{Event as Input, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use crossterm::event::{Event as Input, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseEventKind};
 
 use crate::tui::app::Msg;
 
@@ -206,6 +206,8 @@ pub fn message(key: KeyEvent, focus: Focus) -> Msg {
 /// Arrow keys that come in one read from one notch of the wheel: terminals send three or more of them for
 /// the wheel on the alternate screen (CSI ?1007h), and no finger is that fast.
 const WHEEL: usize = 3;
+/// Lines of one notch of a wheel that comes as what it is.
+const NOTCH: isize = 3;
 
 /// What the terminal sent, in order, as messages. `focus` is asked before each key, since the key
 /// before it may have changed the answer; so this yields one message at a time.
@@ -223,6 +225,12 @@ pub fn next_message(inputs: &mut std::collections::VecDeque<Input>, focus: Focus
             Some(message(key, focus))
         }
         Input::Paste(text) => Some(Msg::Paste(text)),
+        // Only where the mouse was asked for.
+        Input::Mouse(mouse) => Some(match mouse.kind {
+            MouseEventKind::ScrollUp => Msg::Scroll(-NOTCH),
+            MouseEventKind::ScrollDown => Msg::Scroll(NOTCH),
+            _ => Msg::Nothing,
+        }),
         // The size is read at every drawing; this only asks for one.
         Input::Resize(..) => Some(Msg::Resized),
         _ => Some(Msg::Nothing),

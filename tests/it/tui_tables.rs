@@ -84,15 +84,22 @@ fn the_help_lists_every_key_and_command_and_the_palette_every_command() {
 }
 
 #[test]
-fn no_line_of_the_help_is_cut_on_eighty_columns() {
-    let mut session = Session::ready(80, 24);
-    session.keys("?");
-    for _ in 0..60 {
-        let screen = session.screen();
-        let cut =
-            screen.lines().rev().skip(1).find(|line| line.contains('…') && !line.contains("[pasted …]"));
-        assert_eq!(cut, None);
-        session.key(KeyCode::Down);
+fn no_line_of_the_help_is_cut_and_it_ends_with_its_last() {
+    for (columns, rows) in [(48, 10), (80, 24), (300, 100)] {
+        let mut session = Session::ready(columns, rows);
+        session.keys("?");
+        for _ in 0..300 {
+            let screen = session.screen();
+            let mut lines = screen.lines().rev().skip(1).filter(|line| line.contains('…'));
+            assert_eq!(lines.find(|line| !line.contains("[pasted …]")), None);
+            session.key(KeyCode::Down);
+        }
+        let last = session.screen();
+        session.key(KeyCode::End);
+        assert_eq!(session.screen(), last);
+        // One key up shows one line more: the place is not beyond the end.
+        session.key(KeyCode::Up);
+        assert!(rows == 100 || session.screen() != last);
     }
 }
 

@@ -87,6 +87,9 @@ pub fn areas(state: &State, screen: Rect) -> Option<Areas> {
 /// Wraps what has changed for a screen of this size, before it is drawn.
 pub fn fit(state: &mut State, columns: u16, rows: u16) {
     state.columns = columns;
+    if let Overlay::Help(top) = &mut state.overlay {
+        *top = (*top).min(help::last_top(columns, rows.saturating_sub(1)));
+    }
     if let Some(areas) = areas(state, Rect::new(0, 0, columns, rows)) {
         let inner = transcript::inner(areas.transcript);
         state.composer.fit(composer::width(columns));
