@@ -13,7 +13,10 @@ use std::time::{Duration, Instant};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
-use slipstream::request::{DraftLength, SamplingSettings, Speculation};
+use slipstream::engine::{DrafterPlan, Engine, EngineSettings};
+use slipstream::event::{Command, Event, Parking};
+use slipstream::llama::KvType;
+use slipstream::request::{DraftLength, Prompt, Request, SamplingSettings, Speculation};
 use slipstream::sessions::{
     Answer, Change, Moment, NewReply, NewTurn, Piece, ReplyEnd, Report, SessionId, Speaker, Store, Trace,
     TurnId,
@@ -128,6 +131,7 @@ fn main() {
     println!("| what | ms |\n|---|---|");
     report(&path, session, repeats);
     show(&path, session, repeats);
+    resume(repeats);
 }
 
 /// What follows on the screen, 200x50: the turns become the transcript, and the first frame.
@@ -166,6 +170,95 @@ fn show(path: &Path, session: SessionId, repeats: usize) {
         "| of these, the screen's part, last of them | {:.2} |",
         LAST.with(Cell::get).as_secs_f64() * 1e3
     );
+}
+
+/// A chat with the built-in pair that is gone on with in another run: its prompt read again, or its saved state.
+fn resume(repeats: usize) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/pocket");
+    let settings = EngineSettings {
+        model: root.join("pocket-target-Q8_0.gguf"),
+        model_name: "pocket".to_owned(),
+        quantization: "Q8_0".to_owned(),
+        drafter: DrafterPlan::None,
+        pairing: String::new(),
+        context: 4096,
+        threads: 1,
+        threads_batch: 1,
+        threads_draft: 1,
+        micro_batch: 512,
+        kernels: false,
+        kv_type: KvType::F16,
+        gpu_layers: None,
+        mmap: true,
+        keeps_ways_back: true,
+        template: None,
+        speculation: Speculation { length: DraftLength::Off, p_min: 0.0 },
+        costs: None,
+        forced_acceptance: None,
+        fingerprints: false,
+        log: None,
+    };
+    let start = || {
+        let engine = Engine::start(settings.clone());
+        while !matches!(engine.next(), Some(Event::Ready(_)) | None) {}
+        engine
+    };
+    let ask = |engine: &Engine| {
+        engine.send(Command::Generate(Request {
+            prompt: Prompt::Raw(text(3000, 1).0),
+            sampling: SamplingSettings::default(),
+            max_tokens: Some(1),
+            stop: Vec::new(),
+            ignore_end_of_turn: true,
+            tell_rejected: false,
+        }));
+        loop {
+            match engine.next() {
+                Some(Event::Done(reply)) => return reply,
+                Some(Event::Failed(failure)) => panic!("{}", failure.message),
+                None => panic!("the engine ended"),
+                _ => {}
+            }
+        }
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let parking = Parking {
+        file: folder.path().join("one.state"),
+        identity: "bench".to_owned(),
+        most_bytes: 1 << 30,
+        worth: Duration::ZERO,
+    };
+    let engine = start();
+    let tokens = ask(&engine).prompt_tokens;
+    engine.send(Command::Park(parking.clone()));
+    drop(engine);
+    let bytes = parking.file.metadata().map_or(0, |metadata| metadata.len());
+    println!(
+        "\nA prompt of {tokens} tokens, the built-in pair, one thread; its state: {:.1} MB\n",
+        bytes as f64 / 1e6
+    );
+    println!("| first token of a resumed chat | ms |\n|---|---|");
+    for (what, saved) in [("without its state", false), ("with it", true)] {
+        let mut times: Vec<f64> = (0..repeats.min(5))
+            .map(|_| {
+                let engine = start();
+                let begun = Instant::now();
+                if saved {
+                    engine.send(Command::Unpark(parking.clone()));
+                }
+                let reply = ask(&engine);
+                assert_eq!(saved, reply.prompt_decoded < tokens / 2, "{} read", reply.prompt_decoded);
+                begun.elapsed().as_secs_f64() * 1e3
+            })
+            .collect();
+        times.sort_by(f64::total_cmp);
+        println!(
+            "| {what} | {:.1} ({:.1}–{:.1}) |",
+            times[times.len() / 2],
+            times[0],
+            times[times.len() - 1]
+        );
+    }
 }
 
 fn report(path: &Path, session: SessionId, repeats: usize) {

@@ -45,7 +45,7 @@ pub const COMMANDS: &[Slash] = &[
     Slash {
         name: "branch",
         takes: "[N|next|back]",
-        does: "another version of the last turn that has several",
+        does: "other versions of the last turn with several",
         run: chats::branch,
     },
     Slash {
