@@ -94,6 +94,7 @@ fn chat() -> State {
         opened: None,
         choose: false,
         inline: false,
+        mouse: false,
         preferences: Preferences::default(),
         own_sampling: SamplingSettings::default(),
         sampling: SamplingSettings::default(),

@@ -45,6 +45,10 @@ pub struct FaceArgs {
     /// Leave the transcript in the terminal's scrollback, and keep only the input and the running reply on the screen.
     #[arg(long, env = "SLIPSTREAM_INLINE")]
     pub inline: bool,
+    /// Take the wheel from the terminal, which then selects only with Shift held. Without it the wheel works where the
+    /// terminal sends it as arrow keys, as most do.
+    #[arg(long, env = "SLIPSTREAM_MOUSE")]
+    pub mouse: bool,
 }
 
 /// What to do.
@@ -85,6 +89,8 @@ pub enum Command {
     },
     /// Print the manual page.
     Man,
+    /// Print the licences of what is built in.
+    Licenses,
 }
 
 /// Options of every command that runs a model.

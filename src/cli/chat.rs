@@ -33,6 +33,7 @@ pub fn run(args: &ChatArgs, machine: &Machine) -> Result<u8, Problem> {
         opened: None,
         choose,
         inline: args.face.inline,
+        mouse: args.face.mouse,
         preferences: preferences::load(),
         sampling: SamplingSettings { seed, ..SamplingSettings::default() },
         own_sampling: SamplingSettings::default(),

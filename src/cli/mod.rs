@@ -13,6 +13,7 @@ pub mod inspect;
 mod interrupt;
 mod kinds;
 mod last;
+mod licenses;
 mod list;
 pub mod machine;
 mod pairs;
@@ -79,6 +80,7 @@ pub fn main(started: Instant) -> u8 {
         Some(Command::Config { what }) => config::run(&what, problem.as_ref(), &machine),
         Some(Command::Completions { shell }) => completions(shell),
         Some(Command::Man) => manual(),
+        Some(Command::Licenses) => licenses::run(),
     };
     match outcome {
         Ok(code) => code,

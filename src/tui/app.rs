@@ -1,7 +1,6 @@
 //! The state, and the one way it changes: [`update`]`(State, Msg) -> effects`. Nothing here draws, reads a
 //! clock or touches a channel, so a test can play any history.
 
-use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -20,7 +19,6 @@ use crate::tui::meter::Meter;
 use crate::tui::outside::{Answer, Job};
 pub use crate::tui::overlay::Overlay;
 use crate::tui::pairs::PairList;
-use crate::tui::select::Selection;
 use crate::tui::speculate::Echo;
 use crate::tui::tokens::TokenView;
 use crate::tui::transcript::Transcript;
@@ -167,10 +165,6 @@ pub struct State {
     pub echo: Echo,
     /// The key before was the prefix.
     pub prefix: bool,
-    /// What is marked in the transcript, while something is.
-    pub selection: Option<Selection>,
-    /// The rows of the last drawing that show it.
-    pub(super) marked: Option<Range<usize>>,
     /// How often the same reply was copied: the whole first, then its code blocks from the last on.
     pub copied: usize,
     /// How often the last question was asked again: each time with another seed.
@@ -212,8 +206,6 @@ impl State {
             dirty: true,
             echo: Echo::None,
             prefix: false,
-            selection: None,
-            marked: None,
             copied: 0,
             attempt: 0,
             interrupted: None,
@@ -239,8 +231,7 @@ impl State {
             overlay if overlay.takes_letters() => true,
             _ => self.composer.is_empty() || self.stage() == Stage::Choosing,
         };
-        let selecting = self.selection.is_some() && !self.overlay.takes_letters();
-        Focus { empty, prefix: self.prefix, selecting }
+        Focus { empty, prefix: self.prefix }
     }
 
     /// A passing message in the status line.
@@ -313,7 +304,6 @@ impl State {
     /// Entries may have been removed, and others take their place.
     pub(super) fn entries_removed(&mut self) {
         self.tokens.forget();
-        self.selection = None;
         if let Some(inline) = &mut self.inline {
             inline.limit(self.transcript.entries().count());
         }

@@ -7,7 +7,7 @@ use crate::tui::outside::Job;
 use crate::tui::settings::{set, system, theme, think};
 use crate::tui::speculate::{draft, p_min};
 use crate::tui::text::one_line;
-use crate::tui::{clipboard, context, pairs, presets, select, tell, update};
+use crate::tui::{clipboard, context, pairs, presets, tell, update};
 
 /// One command: its name, what follows it, and what it does.
 pub struct Slash {
@@ -34,7 +34,6 @@ pub const COMMANDS: &[Slash] = &[
         does: "copy the last reply, or its code",
         run: clipboard::command,
     },
-    Slash { name: "select", takes: "", does: "mark messages and code by keys", run: mark },
     Slash { name: "draft", takes: "auto|on|off|N", does: "guesses a round", run: draft },
     Slash { name: "pmin", takes: "X", does: "least confidence of a guess, 0 to 1", run: p_min },
     Slash { name: "why", takes: "", does: "why it speculates or not", run: tell::explain },
@@ -195,10 +194,6 @@ fn suspend(_: &mut State, _: &str) -> Outcome {
 
 fn redraw(_: &mut State, _: &str) -> Outcome {
     Ok(vec![Effect::Redraw])
-}
-
-fn mark(state: &mut State, _: &str) -> Outcome {
-    Ok(select::begin(state))
 }
 
 fn read(_: &mut State, argument: &str) -> Outcome {

@@ -76,16 +76,6 @@ pub enum Shown<'a> {
     Row(&'a Row),
 }
 
-impl Shown<'_> {
-    /// Whether this is its first letter.
-    pub(super) fn begins_with(&self, first: char) -> bool {
-        match self {
-            Shown::Words(_, text) => text.trim_start().starts_with(first),
-            Shown::Row(row) => row.text().trim_start().starts_with(first),
-        }
-    }
-}
-
 /// The rows of an entry at some width.
 #[derive(Debug, Default)]
 struct Layout {

@@ -1,6 +1,6 @@
 //! The keys: one table, from which both the lookup and the help are made.
 
-use crossterm::event::{Event as Input, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use crossterm::event::{Event as Input, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseEventKind};
 
 use crate::tui::app::Msg;
 
@@ -82,8 +82,6 @@ pub struct Focus {
     pub empty: bool,
     /// The key before was the prefix.
     pub prefix: bool,
-    /// Something in the transcript is marked.
-    pub selecting: bool,
 }
 
 /// One line of the table.
@@ -155,7 +153,7 @@ pub const BINDINGS: &[Binding] = &[
     key(KeyCode::Down, SHIFT, Action::LineDown, "", ""),
     on_empty(key(KeyCode::Home, NONE, Action::Start, "Home, End", "first, last line (empty input)")),
     on_empty(key(KeyCode::End, NONE, Action::End, "", "")),
-    key(KeyCode::Tab, NONE, Action::Complete, "Tab", "complete; on an empty input: select"),
+    key(KeyCode::Tab, NONE, Action::Complete, "Tab", "complete a command, model, path"),
     key(KeyCode::Char('r'), CONTROL, Action::Search, "Ctrl+R", "look for an earlier input"),
     key(KeyCode::Char('g'), CONTROL, Action::Editor, "Ctrl+G", "edit the input in $EDITOR"),
 ];
@@ -172,17 +170,6 @@ pub const PREFIXED: &[Binding] = &[
     key(KeyCode::Char(','), NONE, Action::Settings, "Ctrl+X ,", "settings"),
     key(KeyCode::Char('c'), NONE, Action::Context, "Ctrl+X c", "what fills the context"),
     key(KeyCode::Char('m'), NONE, Action::Models, "", ""),
-];
-
-/// What keys mean while something is marked.
-pub const SELECTING: &[Binding] = &[
-    key(KeyCode::Char('j'), NONE, Action::Down, "j, k", "select: the next, the one before"),
-    key(KeyCode::Char('k'), NONE, Action::Up, "", ""),
-    key(KeyCode::Char('y'), NONE, Action::Copy, "y, Enter", "select: copy it"),
-    key(KeyCode::Char('g'), NONE, Action::Start, "g, G", "select: the first, the last"),
-    key(KeyCode::Char('G'), NONE, Action::End, "", ""),
-    key(KeyCode::Char('G'), SHIFT, Action::End, "", ""),
-    key(KeyCode::Char('q'), NONE, Action::Escape, "q, Esc", "select: leave"),
 ];
 
 /// Editing keys that the input handles itself, for the help.
@@ -213,15 +200,14 @@ pub fn message(key: KeyEvent, focus: Focus) -> Msg {
         let bound = always.or_else(|| found(PREFIXED, NONE));
         return Msg::Act(bound.map_or(Action::NoPrefixed, |binding| binding.action));
     }
-    let selecting = found(SELECTING, modifiers).filter(|_| focus.selecting);
-    selecting
-        .or_else(|| found(BINDINGS, modifiers))
-        .map_or(Msg::Edit(KeyEvent::new(code, modifiers)), |b| Msg::Act(b.action))
+    found(BINDINGS, modifiers).map_or(Msg::Edit(KeyEvent::new(code, modifiers)), |b| Msg::Act(b.action))
 }
 
 /// Arrow keys that come in one read from one notch of the wheel: terminals send three or more of them for
 /// the wheel on the alternate screen (CSI ?1007h), and no finger is that fast.
 const WHEEL: usize = 3;
+/// Lines of one notch of a wheel that comes as what it is.
+const NOTCH: isize = 3;
 
 /// What the terminal sent, in order, as messages. `focus` is asked before each key, since the key
 /// before it may have changed the answer; so this yields one message at a time.
@@ -239,6 +225,12 @@ pub fn next_message(inputs: &mut std::collections::VecDeque<Input>, focus: Focus
             Some(message(key, focus))
         }
         Input::Paste(text) => Some(Msg::Paste(text)),
+        // Only where the mouse was asked for.
+        Input::Mouse(mouse) => Some(match mouse.kind {
+            MouseEventKind::ScrollUp => Msg::Scroll(-NOTCH),
+            MouseEventKind::ScrollDown => Msg::Scroll(NOTCH),
+            _ => Msg::Nothing,
+        }),
         // The size is read at every drawing; this only asks for one.
         Input::Resize(..) => Some(Msg::Resized),
         _ => Some(Msg::Nothing),
@@ -262,11 +254,11 @@ mod tests {
     use super::*;
     use std::collections::VecDeque;
 
-    const EMPTY: Focus = Focus { empty: true, prefix: false, selecting: false };
+    const EMPTY: Focus = Focus { empty: true, prefix: false };
 
     #[test]
     fn no_two_lines_of_the_table_share_a_key() {
-        for table in [BINDINGS, PREFIXED, SELECTING] {
+        for table in [BINDINGS, PREFIXED] {
             for (at, a) in table.iter().enumerate() {
                 for b in &table[at + 1..] {
                     assert!(a.code != b.code || a.modifiers != b.modifiers, "{:?} twice", a.code);

@@ -37,7 +37,6 @@ pub mod palette;
 pub mod preferences;
 pub mod presets;
 mod screen;
-pub mod select;
 pub mod settings;
 #[cfg(unix)]
 mod signals;
@@ -91,6 +90,8 @@ pub struct Start {
     pub choose: bool,
     /// The transcript goes into the terminal's scrollback.
     pub inline: bool,
+    /// The wheel is asked of the terminal, which costs its own selecting.
+    pub mouse: bool,
     /// What is kept from one session to the next.
     pub preferences: Preferences,
     /// How tokens are drawn; `/set` changes it.
@@ -170,7 +171,7 @@ pub enum TuiError {
 /// # Errors
 /// Where the terminal cannot be used or is lost, or the engine has ended.
 pub fn run(host: &mut dyn Host, start: Start, files: Files) -> Result<Exit, TuiError> {
-    let mut terminal = Guard::enter(start.inline.then_some(inline::ROWS))?;
+    let mut terminal = Guard::enter(start.inline.then_some(inline::ROWS), start.mouse)?;
     let mut state = State::new(start);
     let mut edge = Edge::new(host);
     if state.stage() == Stage::Choosing {

@@ -71,9 +71,9 @@ pub(super) fn act(state: &mut State, action: Action) -> Option<Vec<Effect>> {
     match &mut state.overlay {
         Overlay::None => None,
         Overlay::Help(top) => {
-            let most = view::help::lines().len();
             match (lines(action), action) {
-                (Some(by), _) => *top = top.saturating_add_signed(by).min(most),
+                // Where it ends, the next drawing knows.
+                (Some(by), _) => *top = top.saturating_add_signed(by).min(usize::from(u16::MAX)),
                 (None, Action::Send) => state.overlay = Overlay::None,
                 _ => return None,
             }

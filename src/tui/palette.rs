@@ -16,7 +16,6 @@ const KEYED: &[(&str, Action)] = &[
     ("panel", Action::Panel),
     ("context", Action::Context),
     ("copy", Action::Copy),
-    ("select", Action::Complete),
     ("draft", Action::CycleDraft),
     ("suspend", Action::Suspend),
     ("redraw", Action::Redraw),

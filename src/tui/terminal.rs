@@ -10,8 +10,8 @@ use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use crossterm::event::{
-    DisableBracketedPaste, EnableBracketedPaste, KeyboardEnhancementFlags, PopKeyboardEnhancementFlags,
-    PushKeyboardEnhancementFlags,
+    DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
+    KeyboardEnhancementFlags, PopKeyboardEnhancementFlags, PushKeyboardEnhancementFlags,
 };
 use crossterm::style::Print;
 use crossterm::terminal::{
@@ -38,6 +38,8 @@ const PATIENCE: Duration = Duration::from_millis(400);
 static ACTIVE: AtomicBool = AtomicBool::new(false);
 /// Whether the main screen is written to, and not the alternate one.
 static INLINE: AtomicBool = AtomicBool::new(false);
+/// Whether the mouse was asked for.
+static MOUSE: AtomicBool = AtomicBool::new(false);
 /// Who writes to it.
 static WRITER: Mutex<Option<Writer>> = Mutex::new(None);
 
@@ -52,16 +54,18 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Takes the terminal: the alternate screen, or the last `inline` rows of the main one.
+    /// Takes the terminal: the alternate screen, or the last `inline` rows of the main one; the `mouse` where it is asked
+    /// for.
     ///
     /// # Errors
     /// Where there is no terminal, or it refuses.
-    pub fn enter(inline: Option<u16>) -> io::Result<Guard> {
+    pub fn enter(inline: Option<u16>, mouse: bool) -> io::Result<Guard> {
         install_panic_hook();
         #[cfg(unix)]
         let signals = super::signals::Signals::listen()?;
         let viewport = inline.map_or(Viewport::Fullscreen, Viewport::Inline);
         INLINE.store(inline.is_some(), Ordering::SeqCst);
+        MOUSE.store(mouse, Ordering::SeqCst);
         take()?;
         let opened = open(&viewport);
         if opened.is_err() {
@@ -293,6 +297,9 @@ fn take() -> io::Result<()> {
     if entered.is_err() {
         restore();
     }
+    if MOUSE.load(Ordering::SeqCst) {
+        let _ = execute!(out, EnableMouseCapture);
+    }
     // Lets Shift+Enter be told from Enter where the terminal can; others ignore it, old consoles refuse.
     let _ = execute!(out, PushKeyboardEnhancementFlags(KeyboardEnhancementFlags::DISAMBIGUATE_ESCAPE_CODES));
     entered
@@ -312,6 +319,9 @@ pub(crate) fn restore() {
     let mut bytes = Vec::new();
     let _ = queue!(bytes, PopKeyboardEnhancementFlags);
     let _ = queue!(bytes, EndSynchronizedUpdate, DisableBracketedPaste);
+    if MOUSE.load(Ordering::SeqCst) {
+        let _ = queue!(bytes, DisableMouseCapture);
+    }
     if !INLINE.load(Ordering::SeqCst) {
         let _ = queue!(bytes, Print(ALTERNATE_SCROLL_OFF), LeaveAlternateScreen);
     }

@@ -10,7 +10,7 @@ use crate::tui::preferences::Colours;
 use crate::tui::tokens;
 
 /// The styles of the screen.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Theme {
     colour: bool,
     /// The background is light: pale colours cannot be read on it.

@@ -8,7 +8,6 @@
 //! rows from the start.
 
 use std::collections::VecDeque;
-use std::ops::Range;
 
 use crate::request::{Message, Role};
 use crate::tui::entry::{Block, Entry, ReplyEntry, Shown};
@@ -67,12 +66,6 @@ impl Transcript {
         self.blocks.get(index).map(Block::entry)
     }
 
-    /// How many entries there are.
-    #[must_use]
-    pub fn count(&self) -> usize {
-        self.blocks.len()
-    }
-
     /// What the model has been told and has said, without reasoning. A question that got no answer (an
     /// error, or stopped before the first word) is left out, since templates want turns to alternate; the
     /// last one, which waits for its answer, is in.
@@ -118,26 +111,6 @@ impl Transcript {
         self.blocks.truncate(count);
         self.laid.retain(|index| *index < count);
         self.top = None;
-    }
-
-    /// Moves the view to these rows of an entry, where they are not in it.
-    pub fn reveal(&mut self, index: usize, rows: Range<usize>) {
-        let seen = self.in_view(index, &rows);
-        if seen.len() < rows.len().min(self.rows) || seen.is_empty() {
-            self.show((index, rows.start));
-        }
-    }
-
-    /// The rows of the view that show these rows of an entry.
-    #[must_use]
-    pub fn in_view(&self, index: usize, rows: &Range<usize>) -> Range<usize> {
-        if index < self.first.0 {
-            return 0..0;
-        }
-        // From the view's first row, which may be within an entry.
-        let before: usize = (self.first.0..index).map(|at| self.height(at)).sum();
-        let place = |row: usize| (before + row).saturating_sub(self.first.1).min(self.rows);
-        place(rows.start)..place(rows.end)
     }
 
     /// Removes the first entries.

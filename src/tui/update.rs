@@ -11,7 +11,7 @@ use crate::tui::keys::Action;
 use crate::tui::options::Options;
 use crate::tui::overlay::{self, Overlay, toggle};
 use crate::tui::palette::Palette;
-use crate::tui::{clipboard, complete, context, engine, outside, pairs, select, speculate, view};
+use crate::tui::{clipboard, complete, context, engine, outside, pairs, speculate, view};
 
 /// A second Ctrl+C within this time quits.
 const AGAIN: Duration = Duration::from_secs(2);
@@ -56,7 +56,6 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         }
         Msg::Paste(text) => {
             if state.stage() != Stage::Choosing && !overlay::paste(state, &text) {
-                state.selection = None;
                 state.composer.insert(&text);
             }
             Vec::new()
@@ -81,10 +80,7 @@ fn edit(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     if state.stage() == Stage::Choosing {
         return pairs::edit(state, key);
     }
-    // What is marked is no text to write into.
-    if state.selection.is_none() {
-        state.composer.edit(key);
-    }
+    state.composer.edit(key);
     Vec::new()
 }
 
@@ -141,9 +137,6 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
     if let Some(effects) = overlay::act(state, action) {
         return effects;
     }
-    if let Some(effects) = select::act(state, action) {
-        return effects;
-    }
     if action == Action::Escape && state.overlay != Overlay::None {
         state.overlay = Overlay::None;
         return Vec::new();
@@ -181,9 +174,6 @@ fn writing(state: &mut State, action: Action) -> Option<Vec<Effect>> {
         Action::Up => state.composer.up(),
         Action::Down => state.composer.down(),
         Action::Search => state.composer.search_back(),
-        Action::Complete if state.composer.is_empty() && state.stage() == Stage::Chatting => {
-            return Some(select::begin(state));
-        }
         Action::Complete => return Some(complete::tab(state, None)),
         Action::Editor => return Some(vec![Effect::Edit(state.composer.text())]),
         _ => return None,
@@ -250,7 +240,6 @@ fn escape(state: &mut State) -> Vec<Effect> {
 }
 
 fn interrupt(state: &mut State) -> Vec<Effect> {
-    state.selection = None;
     let again = state.interrupted.is_some_and(|at| state.now.saturating_sub(at) <= AGAIN);
     if again || state.stage() != Stage::Chatting {
         return state.quit(Exit::Interrupted);

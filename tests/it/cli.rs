@@ -361,6 +361,13 @@ fn the_machine_is_reported() {
     assert_eq!(run(&["list"]).0, 0);
     assert!(run(&["completions", "bash"]).1.contains("slipstream"));
     assert!(run(&["man"]).1.contains(".TH"));
+    let (code, out, _) = run(&["licenses"]);
+    assert_eq!(code, 0);
+    for words in
+        ["== slipstream\n\nMIT License", "== the built-in pair", "WordNet", "ggml authors", "01_Packages"]
+    {
+        assert!(out.contains(words), "{words}");
+    }
 }
 
 #[test]

@@ -40,7 +40,6 @@ mod tui_chat;
 mod tui_context;
 mod tui_models;
 mod tui_screens;
-mod tui_select;
 mod tui_speculation;
 mod tui_tables;
 mod typing;

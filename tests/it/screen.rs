@@ -40,6 +40,7 @@ impl Session {
             opened: Some(Wanted { model: "pocket".into(), drafter: None }),
             choose: false,
             inline: false,
+            mouse: false,
             preferences: Preferences::default(),
             own_sampling: SamplingSettings::default(),
             sampling: SamplingSettings::default(),

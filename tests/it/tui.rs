@@ -599,8 +599,8 @@ fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         (1u16..=300, 1u16..=100).prop_map(|(columns, rows)| Step::Size(columns, rows)),
         (1u16..=30, 1u16..=12).prop_map(|(columns, rows)| Step::Size(columns, rows)),
-        (code, modifiers, any::<[bool; 3]>()).prop_map(|(code, modifiers, [empty, prefix, selecting])| say(
-            keys::message(KeyEvent::new(code, modifiers), keys::Focus { empty, prefix, selecting })
+        (code, modifiers, any::<[bool; 2]>()).prop_map(|(code, modifiers, [empty, prefix])| say(
+            keys::message(KeyEvent::new(code, modifiers), keys::Focus { empty, prefix })
         )),
         text.prop_map(|text| say(Msg::Paste(text))),
         name.prop_map(|name| say(Msg::Paste(format!("/{name} ")))),

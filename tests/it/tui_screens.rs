@@ -3,17 +3,24 @@
 use std::time::Duration;
 
 use crossterm::event::KeyCode;
+use ratatui::style::Color;
 
 use slipstream::event::{Activity, Channel, Counters, Event, StopReason, Text};
 use slipstream::request::{DraftLength, SamplingSettings, Speculation};
 use slipstream::token::{Origin, TokenSpan};
 use slipstream::tui::app::Msg;
 use slipstream::tui::host::{MemoryLine, Opening, Wanted};
+use slipstream::tui::theme::Theme;
 
 use crate::screen::{NONE, SIZES, Session, counters, found, snapshot, standing, whole};
 
 /// A chat of two turns, the second reply half written.
 fn chat(columns: u16, rows: u16) -> Session {
+    chat_seen(columns, rows, |_| {})
+}
+
+/// The same, looked at while it is written.
+fn chat_seen(columns: u16, rows: u16, mut look: impl FnMut(&mut Session)) -> Session {
     let mut session = Session::ready(columns, rows);
     session.keys("What is a lantern?\n");
     session.reply("A lantern is a lamp with a handle.");
@@ -37,6 +44,7 @@ fn chat(columns: u16, rows: u16) -> Session {
             elapsed: Duration::from_millis(50 * u64::from(rounds)),
             ..counters()
         }));
+        look(&mut session);
     }
     let mut auto = standing(Activity::On, 4, None);
     auto.asked = Speculation { length: DraftLength::Auto(4), p_min: 0.0 };
@@ -45,115 +53,154 @@ fn chat(columns: u16, rows: u16) -> Session {
     session
 }
 
-#[test]
-fn start() {
-    snapshot("start", &SIZES, |columns, rows| {
-        let mut session = Session::choosing(columns, rows);
-        session.tell(Msg::Pairs(found()));
-        session.screen()
-    });
+/// Leads to a screen of this size.
+type Way = fn(u16, u16) -> Session;
+
+/// The screens.
+const SCREENS: &[(&str, Way)] = &[
+    ("start", start),
+    ("loading", loading),
+    ("chat", chatting),
+    ("inspector", inspector),
+    ("tokens", token_view),
+    ("models", models),
+    ("settings", settings),
+    ("palette", palette),
+    ("context", context),
+    ("help", help),
+];
+
+fn start(columns: u16, rows: u16) -> Session {
+    let mut session = Session::choosing(columns, rows);
+    session.tell(Msg::Pairs(found()));
+    session
+}
+
+fn loading(columns: u16, rows: u16) -> Session {
+    let mut session = Session::loading(columns, rows);
+    let memory = [
+        ("weights", 13_400_000_000),
+        ("cache of full-attention layers", 640_000_000),
+        ("computing", 300_000_000),
+    ]
+    .map(|(what, bytes)| MemoryLine { what: what.into(), bytes });
+    session.tell(Msg::Opened(Box::new(Opening {
+        wanted: Wanted { model: "gemma-4-26B".into(), drafter: None },
+        title: "gemma-4-26B".into(),
+        sampling: SamplingSettings::default(),
+        speculation: Speculation { length: DraftLength::Fixed(3), p_min: 0.0 },
+        memory: memory.to_vec(),
+        available: 22_000_000_000,
+    })));
+    session.event(Event::Loading { what: "/models/gemma-4-26B-Q4_0.gguf".into(), fraction: 1.0 });
+    session.event(Event::Loading { what: "/models/mtp-gemma-4-26B-Q8_0.gguf".into(), fraction: 0.4 });
+    session
+}
+
+fn chatting(columns: u16, rows: u16) -> Session {
+    chat(columns, rows)
+}
+
+fn inspector(columns: u16, rows: u16) -> Session {
+    let mut session = chat(columns, rows);
+    // At the side of the wide ones it is open from the start.
+    if columns < 110 {
+        session.control('x');
+        session.press(KeyCode::Char('p'), NONE);
+    }
+    session
+}
+
+fn token_view(columns: u16, rows: u16) -> Session {
+    let mut session = chat(columns, rows);
+    session.control('x');
+    session.press(KeyCode::Char('r'), NONE);
+    session
+}
+
+fn models(columns: u16, rows: u16) -> Session {
+    let mut session = chat(columns, rows);
+    session.control('o');
+    session.tell(Msg::Pairs(found()));
+    session.press(KeyCode::Down, NONE);
+    session
+}
+
+fn settings(columns: u16, rows: u16) -> Session {
+    let mut session = chat(columns, rows);
+    session.control('x');
+    session.press(KeyCode::Char(','), NONE);
+    session.press(KeyCode::Down, NONE);
+    session
+}
+
+fn palette(columns: u16, rows: u16) -> Session {
+    let mut session = chat(columns, rows);
+    session.control('p');
+    session.keys("co");
+    session
+}
+
+fn context(columns: u16, rows: u16) -> Session {
+    let mut session = chat(columns, rows);
+    let mut reply = whole("A bank is a place", "", StopReason::ContextFull);
+    reply.counters.context_used = 4096;
+    session.event(Event::Done(reply));
+    session
+}
+
+fn help(columns: u16, rows: u16) -> Session {
+    let mut session = Session::ready(columns, rows);
+    session.keys("?");
+    session
 }
 
 #[test]
-fn loading() {
-    snapshot("loading", &SIZES, |columns, rows| {
-        let mut session = Session::loading(columns, rows);
-        let memory = [
-            ("weights", 13_400_000_000),
-            ("cache of full-attention layers", 640_000_000),
-            ("computing", 300_000_000),
-        ]
-        .map(|(what, bytes)| MemoryLine { what: what.into(), bytes });
-        session.tell(Msg::Opened(Box::new(Opening {
-            wanted: Wanted { model: "gemma-4-26B".into(), drafter: None },
-            title: "gemma-4-26B".into(),
-            sampling: SamplingSettings::default(),
-            speculation: Speculation { length: DraftLength::Fixed(3), p_min: 0.0 },
-            memory: memory.to_vec(),
-            available: 22_000_000_000,
-        })));
-        session.event(Event::Loading { what: "/models/gemma-4-26B-Q4_0.gguf".into(), fraction: 1.0 });
-        session.event(Event::Loading { what: "/models/mtp-gemma-4-26B-Q8_0.gguf".into(), fraction: 0.4 });
-        session.screen()
-    });
+fn screens_are_as_they_were() {
+    for (name, screen) in SCREENS {
+        snapshot(name, &SIZES, |columns, rows| screen(columns, rows).screen());
+    }
 }
 
+/// The terminal's own sixteen colours suit its background, and nothing is told by colour alone.
 #[test]
-fn chatting() {
-    snapshot("chat", &SIZES, |columns, rows| chat(columns, rows).screen());
-}
-
-#[test]
-fn inspector() {
-    snapshot("inspector", &SIZES, |columns, rows| {
-        let mut session = chat(columns, rows);
-        // At the side of the wide ones it is open from the start.
-        if columns < 110 {
-            session.control('x');
-            session.press(KeyCode::Char('p'), NONE);
+fn every_screen_on_every_size_with_sixteen_colours_or_none() {
+    let sizes = [(10, 3), (20, 5), (40, 10), (41, 9), (64, 16), (109, 30), (110, 30), (300, 100)];
+    for (name, screen) in SCREENS {
+        for (columns, rows) in sizes {
+            let mut session = screen(columns, rows);
+            let plain = session.screen();
+            for theme in [Theme::new(false), Theme::new(true), Theme::new(true).on_light()] {
+                session.theme = theme;
+                assert_eq!(session.screen(), plain, "{name} at {columns}x{rows}");
+                let none = |colour: Color| colour == Color::Reset;
+                let of_sixteen = |colour: Color| !matches!(colour, Color::Rgb(..) | Color::Indexed(_));
+                for cell in session.buffer().content() {
+                    let fine =
+                        |colour| if theme == Theme::new(false) { none(colour) } else { of_sixteen(colour) };
+                    assert!(fine(cell.fg) && fine(cell.bg), "{name} at {columns}x{rows}: {cell:?}");
+                    // Pale colours cannot be read on a light background.
+                    let pale = matches!(cell.fg, Color::Yellow | Color::LightGreen | Color::White);
+                    assert!(!pale || theme != Theme::new(true).on_light(), "{name}: {cell:?}");
+                }
+            }
         }
-        session.screen()
-    });
+    }
 }
 
 #[test]
-fn token_view() {
-    snapshot("tokens", &SIZES, |columns, rows| {
-        let mut session = chat(columns, rows);
-        session.control('x');
-        session.press(KeyCode::Char('r'), NONE);
-        session.screen()
-    });
-}
-
-#[test]
-fn models() {
-    snapshot("models", &SIZES, |columns, rows| {
-        let mut session = chat(columns, rows);
-        session.control('o');
-        session.tell(Msg::Pairs(found()));
-        session.press(KeyCode::Down, NONE);
-        session.screen()
-    });
-}
-
-#[test]
-fn settings() {
-    snapshot("settings", &SIZES, |columns, rows| {
-        let mut session = chat(columns, rows);
-        session.control('x');
-        session.press(KeyCode::Char(','), NONE);
-        session.press(KeyCode::Down, NONE);
-        session.screen()
-    });
-}
-
-#[test]
-fn palette() {
-    snapshot("palette", &SIZES, |columns, rows| {
-        let mut session = chat(columns, rows);
-        session.control('p');
-        session.keys("co");
-        session.screen()
-    });
-}
-
-#[test]
-fn context() {
-    snapshot("context", &SIZES, |columns, rows| {
-        let mut session = chat(columns, rows);
-        let mut reply = whole("A bank is a place", "", StopReason::ContextFull);
-        reply.counters.context_used = 4096;
-        session.event(Event::Done(reply));
-        session.screen()
-    });
-}
-
-#[test]
-fn help() {
-    snapshot("help", &SIZES, |columns, rows| {
-        let mut session = Session::ready(columns, rows);
-        session.keys("?");
-        session.screen()
-    });
+fn a_screen_that_was_resized_while_a_reply_is_written_is_as_one_that_was_not() {
+    let mut sizes =
+        [(300, 100), (40, 10), (10, 3), (80, 24), (120, 9), (64, 40), (200, 50)].into_iter().cycle();
+    for (columns, rows) in [(40, 10), (80, 24), (110, 30), (300, 100)] {
+        let mut resized = chat_seen(80, 24, |session| {
+            for _ in 0..3 {
+                let (columns, rows) = sizes.next().unwrap();
+                session.resize(columns, rows);
+                session.draw();
+            }
+        });
+        resized.resize(columns, rows);
+        assert_eq!(resized.screen(), chat(columns, rows).screen(), "{columns}x{rows}");
+    }
 }

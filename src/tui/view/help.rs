@@ -5,12 +5,14 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use crate::tui::commands::COMMANDS;
-use crate::tui::keys::{BINDINGS, EDITING, PREFIXED, SELECTING};
+use crate::tui::keys::{BINDINGS, EDITING, PREFIXED};
 use crate::tui::text::shorten;
 use crate::tui::theme::Theme;
 
 /// Columns for what is pressed or typed.
-const LEFT: usize = 22;
+const LEFT: usize = 27;
+/// Below this many columns there is no room beside it.
+const NARROW: usize = 70;
 
 /// What is pressed or typed, and what it does. A heading has no second part.
 #[must_use]
@@ -18,7 +20,6 @@ pub fn lines() -> Vec<(String, &'static str)> {
     let mut lines = vec![("keys (Esc closes this, Up and Down scroll)".to_string(), "")];
     lines.extend(BINDINGS.iter().filter(|b| !b.shown.is_empty()).map(|b| (b.shown.to_string(), b.does)));
     lines.extend(PREFIXED.iter().filter(|b| !b.shown.is_empty()).map(|b| (b.shown.to_string(), b.does)));
-    lines.extend(SELECTING.iter().filter(|b| !b.shown.is_empty()).map(|b| (b.shown.to_string(), b.does)));
     lines.extend(EDITING.iter().map(|(shown, does)| ((*shown).to_string(), *does)));
     lines.push((String::new(), ""));
     lines.push(("commands (// sends a literal slash)".to_string(), ""));
@@ -28,20 +29,38 @@ pub fn lines() -> Vec<(String, &'static str)> {
     lines
 }
 
+/// The rows of a screen of this width: what it does stands beside what is pressed, or on a narrow screen below it.
+fn rows(columns: usize, theme: Theme) -> Vec<Line<'static>> {
+    let label = theme.tone(crate::tui::entry::Tone::Label);
+    let mut rows = Vec::new();
+    for (left, right) in lines() {
+        if right.is_empty() {
+            rows.push(Line::from(Span::styled(shorten(&format!(" {left}"), columns), theme.title())));
+        } else if columns < NARROW {
+            rows.push(Line::from(Span::styled(shorten(&format!(" {left}"), columns), label)));
+            rows.push(Line::from(shorten(&format!("   {right}"), columns)));
+        } else {
+            rows.push(Line::from(vec![
+                Span::styled(format!(" {left:<LEFT$} "), label),
+                Span::raw(shorten(right, columns.saturating_sub(LEFT + 2))),
+            ]));
+        }
+    }
+    rows
+}
+
+/// The last line that is of use at the top.
+#[must_use]
+pub fn last_top(columns: u16, height: u16) -> usize {
+    let rows = rows(usize::from(columns), Theme::new(false)).len();
+    rows.saturating_sub(usize::from(height))
+}
+
 /// Draws the help from line `top` on.
 pub fn draw(top: usize, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
-    let lines = lines();
-    let top = top.min(lines.len().saturating_sub(usize::from(area.height)));
-    let columns = usize::from(area.width);
-    for (y, (left, right)) in (area.top()..area.bottom()).zip(lines.into_iter().skip(top)) {
-        let line = if right.is_empty() {
-            Line::from(Span::styled(shorten(&format!(" {left}"), columns), theme.title()))
-        } else {
-            Line::from(vec![
-                Span::styled(format!(" {left:<LEFT$} "), theme.tone(crate::tui::entry::Tone::Label)),
-                Span::raw(shorten(right, columns.saturating_sub(LEFT + 2))),
-            ])
-        };
-        frame.render_widget(line, Rect { y, height: 1, ..area });
+    let rows = rows(usize::from(area.width), theme);
+    let top = top.min(rows.len().saturating_sub(usize::from(area.height)));
+    for (y, row) in (area.top()..area.bottom()).zip(rows.into_iter().skip(top)) {
+        frame.render_widget(row, Rect { y, height: 1, ..area });
     }
 }

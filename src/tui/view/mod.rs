@@ -20,7 +20,6 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Clear;
 
 use crate::tui::app::{Overlay, Stage, State};
-use crate::tui::select;
 use crate::tui::text::{one_line, shorten, width};
 use crate::tui::theme::Theme;
 
@@ -88,6 +87,9 @@ pub fn areas(state: &State, screen: Rect) -> Option<Areas> {
 /// Wraps what has changed for a screen of this size, before it is drawn.
 pub fn fit(state: &mut State, columns: u16, rows: u16) {
     state.columns = columns;
+    if let Overlay::Help(top) = &mut state.overlay {
+        *top = (*top).min(help::last_top(columns, rows.saturating_sub(1)));
+    }
     if let Some(areas) = areas(state, Rect::new(0, 0, columns, rows)) {
         let inner = transcript::inner(areas.transcript);
         state.composer.fit(composer::width(columns));
@@ -96,10 +98,6 @@ pub fn fit(state: &mut State, columns: u16, rows: u16) {
             Some(inline) => inline.fit(&state.transcript, columns, usize::from(rows)),
             None => state.transcript.fit(columns, height),
         }
-        state.marked = state.selection.map(|selection| {
-            let rows = select::rows(&mut state.transcript, selection);
-            state.transcript.in_view(selection.entry, &rows)
-        });
         let rows = tokens::rows(areas.transcript);
         state.tokens.fit(&state.transcript, usize::from(rows.width), usize::from(rows.height));
     }
@@ -128,9 +126,6 @@ pub fn draw(state: &State, theme: Theme, frame: &mut Frame<'_>) {
     } else {
         let shown = state.inline.as_ref().map_or(&state.transcript, |inline| &inline.live);
         transcript::draw(shown, theme, frame.buffer_mut(), areas.transcript);
-        if let Some(rows) = &state.marked {
-            transcript::mark(rows, theme, frame.buffer_mut(), areas.transcript);
-        }
     }
     if let Some(area) = areas.side {
         stats::draw(state, theme, 0, frame, area);

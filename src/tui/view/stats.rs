@@ -117,7 +117,11 @@ fn memory(state: &State, figure: &mut impl FnMut(String)) {
     if state.room.left_out > 0 {
         figure(format!("left out   {} oldest turns", state.room.left_out));
     }
-    figure(format!("memory     {}", bytes(ready.memory_bytes)));
+    let free = match state.memory.1 {
+        0 => String::new(),
+        free => format!(" / {}", bytes(free)),
+    };
+    figure(format!("memory     {}{free}", bytes(ready.memory_bytes)));
 }
 
 /// How a value went over the last rounds; its highest is a full bar where none is given.

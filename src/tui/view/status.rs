@@ -9,7 +9,7 @@ use crate::tui::speculate;
 use crate::tui::text::{shorten, width};
 use crate::tui::theme::Theme;
 use crate::tui::view::{below, stats};
-use crate::tui::{context, keys, select};
+use crate::tui::{context, keys};
 
 /// A piece of the line, and how soon it is given up where columns are scarce: the highest goes first.
 type Piece = (String, u8);
@@ -29,10 +29,6 @@ pub fn draw(state: &State, theme: Theme, frame: &mut Frame<'_>, area: Rect, tell
             .collect();
         let line = Span::styled(shorten(&format!("Ctrl+X: {}", keys.join(" · ")), columns), theme.title());
         frame.render_widget(Line::from(line), area);
-        return;
-    }
-    if let Some(line) = select::line(state).filter(|_| state.notice.is_none()) {
-        frame.render_widget(Line::from(Span::styled(shorten(&line, columns), theme.title())), area);
         return;
     }
     if let Some((notice, _)) = &state.notice {
@@ -98,15 +94,24 @@ fn groups(state: &State, reason: usize, below: &str) -> Vec<Vec<Piece>> {
         let (mark, rank) = if share >= context::WARN { ("!", 1) } else { ("", 3) };
         middle.push((format!("ctx {:.0}%{mark}", share * 100.0), rank));
     }
+    if let Some(ready) = &state.ready
+        && state.memory.1 > 0
+    {
+        // Of what was free when it was opened.
+        #[expect(clippy::cast_precision_loss)]
+        let share = ready.memory_bytes as f64 / state.memory.1 as f64;
+        middle.push((format!("mem {:.0}%", share * 100.0), 9));
+    }
     if !below.is_empty() {
         middle.push((below.to_string(), 6));
     }
+    let sampling = vec![(format!("T={}", state.start.sampling.temperature), 10)];
     let mut keys = Vec::new();
     if state.running.is_some() {
         keys.push(("Esc stop".to_string(), 7));
     }
     keys.push(("? help".to_string(), 8));
-    vec![now, middle, keys]
+    vec![now, middle, sampling, keys]
 }
 
 /// The line, giving up pieces until the line fits.

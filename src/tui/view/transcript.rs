@@ -1,7 +1,5 @@
 //! The conversation.
 
-use std::ops::Range;
-
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -36,23 +34,6 @@ pub fn lines(lines: Vec<Shown<'_>>, theme: Theme, buffer: &mut Buffer, area: Rec
                 Line::from(Span::styled(text, theme.tone(tone))).render(area, buffer);
             }
             Shown::Row(row) => draw_row(row, theme, buffer, area),
-        }
-    }
-}
-
-/// Marks rows of the view: by a bar in the margin, or where there is none by their first cell.
-pub fn mark(rows: &Range<usize>, theme: Theme, buffer: &mut Buffer, area: Rect) {
-    let margin = inner(area).x > area.x;
-    for row in rows.clone() {
-        let y = area.y.saturating_add(u16::try_from(row).unwrap_or(u16::MAX));
-        if y >= area.bottom() {
-            return;
-        }
-        let cell = &mut buffer[(area.x, y)];
-        if margin {
-            cell.set_symbol("▌").set_style(theme.title());
-        } else {
-            cell.set_style(theme.marked());
         }
     }
 }
