@@ -214,6 +214,7 @@ pub const EDITING: &[(&str, &str)] = &[
     ("Ctrl+A, Ctrl+E", "start, end of the line"),
     ("Ctrl+K, Ctrl+U", "delete to the end, to the start"),
     ("Ctrl+W", "delete a word"),
+    ("Ctrl+Left, Ctrl+Right", "a word back, on (also Alt+B, Alt+F)"),
     ("Backspace at [pasted …]", "opens it; Ctrl+W deletes it"),
     ("e r c, b h l, d", "select: edit, again, go on; versions; delete"),
     ("Esc Esc", "edit the last question"),

@@ -270,13 +270,13 @@ fn the_help_comes_from_the_tables() {
     same(
         &session.screen(),
         "
- keys (Esc closes this, Up and Down scroll)
- Enter                  send
- Ctrl+J, Shift+Enter    new line
- Esc                    stop the reply; close what is open
- Ctrl+C                 stop; twice: quit
- Ctrl+D                 quit, on an empty input
- Ctrl+Z                 to the shell (fg comes back)
+ keys (Esc closes, Up and Down scroll)
+ Enter                       send
+ Ctrl+J, Shift+Enter         new line
+ Esc                         stop the reply; close what is
+                             open
+ Ctrl+C                      stop; twice: quit
+ Ctrl+D                      quit, on an empty input
 ○ ready  draft 3 | ctx 0% | ? help",
     );
     session.press(KeyCode::End, NONE);

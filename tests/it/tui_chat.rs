@@ -197,6 +197,11 @@ fn the_inline_view_holds_only_what_grows() {
     assert_eq!(inline.finished(&session.state.transcript, 60, 12, false), 1);
     assert!(matches!(inline.live.entry(0), Some(Entry::Reply(reply)) if reply.answer == "Hi there!"));
     inline.printed(1);
+    // There is room for a choice of completions.
+    session.keys("/th");
+    session.press(KeyCode::Tab, NONE);
+    assert!(session.screen().contains(" think  "), "{}", session.screen());
+    session.control('u');
     let screen = session.screen();
     // The input follows at once; nothing of the conversation is left in the view.
     assert!(!screen.contains("Hi there") && screen.lines().nth(1).unwrap().starts_with("› "), "{screen}");

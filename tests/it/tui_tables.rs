@@ -89,7 +89,7 @@ fn the_help_lists_every_key_and_command_and_the_palette_every_command() {
 
 #[test]
 fn no_line_of_the_help_is_cut_and_it_ends_with_its_last() {
-    for (columns, rows) in [(48, 10), (80, 24), (300, 100)] {
+    for (columns, rows) in [(40, 10), (60, 16), (80, 24), (300, 100)] {
         let mut session = Session::ready(columns, rows);
         session.keys("?");
         for _ in 0..300 {

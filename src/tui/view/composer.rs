@@ -109,10 +109,16 @@ pub fn draw(state: &State, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
     }
 }
 
+/// Rows that the choice of completions takes where there is room.
+#[must_use]
+pub fn menu_rows(state: &State) -> usize {
+    state.composer.menu().map_or(0, |menu| menu.candidates.len().min(MENU_ROWS))
+}
+
 /// Draws what may be completed, where there is a choice, over the end of `above`.
 pub fn draw_menu(state: &State, theme: Theme, frame: &mut Frame<'_>, above: Rect) {
     let Some(menu) = state.composer.menu() else { return };
-    let height = menu.candidates.len().min(MENU_ROWS).min(usize::from(above.height));
+    let height = menu_rows(state).min(usize::from(above.height));
     if height == 0 {
         return;
     }

@@ -5,19 +5,20 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use crate::tui::commands::COMMANDS;
+use crate::tui::entry::Tone;
 use crate::tui::keys::{BINDINGS, EDITING, PREFIXED, SELECTING};
-use crate::tui::text::shorten;
+use crate::tui::text::{shorten, wrap};
 use crate::tui::theme::Theme;
 
 /// Columns for what is pressed or typed.
 const LEFT: usize = 27;
 /// Below this many columns there is no room beside it.
-const NARROW: usize = 70;
+const NARROW: usize = 50;
 
 /// What is pressed or typed, and what it does. A heading has no second part.
 #[must_use]
 pub fn lines() -> Vec<(String, &'static str)> {
-    let mut lines = vec![("keys (Esc closes this, Up and Down scroll)".to_string(), "")];
+    let mut lines = vec![("keys (Esc closes, Up and Down scroll)".to_string(), "")];
     lines.extend(BINDINGS.iter().filter(|b| !b.shown.is_empty()).map(|b| (b.shown.to_string(), b.does)));
     lines.extend(PREFIXED.iter().filter(|b| !b.shown.is_empty()).map(|b| (b.shown.to_string(), b.does)));
     lines.extend(SELECTING.iter().filter(|b| !b.shown.is_empty()).map(|b| (b.shown.to_string(), b.does)));
@@ -32,20 +33,30 @@ pub fn lines() -> Vec<(String, &'static str)> {
 
 /// The rows of a screen of this width: what it does stands beside what is pressed, or on a narrow screen below it.
 fn rows(columns: usize, theme: Theme) -> Vec<Line<'static>> {
-    let label = theme.tone(crate::tui::entry::Tone::Label);
+    let label = theme.tone(Tone::Label);
+    let (beside, room) = match columns < NARROW {
+        true => (false, columns.saturating_sub(3)),
+        false => (true, columns.saturating_sub(LEFT + 2)),
+    };
     let mut rows = Vec::new();
     for (left, right) in lines() {
+        let left = shorten(&format!(" {left}"), columns);
         if right.is_empty() {
-            rows.push(Line::from(Span::styled(shorten(&format!(" {left}"), columns), theme.title())));
-        } else if columns < NARROW {
-            rows.push(Line::from(Span::styled(shorten(&format!(" {left}"), columns), label)));
-            rows.push(Line::from(shorten(&format!("   {right}"), columns)));
-        } else {
-            rows.push(Line::from(vec![
-                Span::styled(format!(" {left:<LEFT$} "), label),
-                Span::raw(shorten(right, columns.saturating_sub(LEFT + 2))),
-            ]));
+            rows.push(Line::from(Span::styled(left, theme.title())));
+            continue;
         }
+        let mut words = Vec::new();
+        wrap(right, room, &mut words);
+        let mut words = words.into_iter().map(Span::raw);
+        let pad = LEFT + 2;
+        if beside {
+            let left = Span::styled(format!("{left:<pad$}"), label);
+            rows.push(Line::from_iter([left, words.next().unwrap_or_default()]));
+        } else {
+            rows.push(Line::from(Span::styled(left, label)));
+        }
+        let indent = " ".repeat(if beside { pad } else { 3 });
+        rows.extend(words.map(|words| Line::from_iter([Span::raw(indent.clone()), words])));
     }
     rows
 }

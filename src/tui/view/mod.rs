@@ -73,8 +73,9 @@ pub fn areas(state: &State, screen: Rect) -> Option<Areas> {
     let mut body = height - header - rule - input - 1;
     let side = has_side_panel(width) && state.side_panel && body >= 8 && inline.is_none();
     if let Some(inline) = inline.filter(|_| !state.tokens.shown) {
-        // The input follows what still grows.
-        body = body.min(u16::try_from(inline.filled()).unwrap_or(body));
+        // The input follows what still grows, and what may be completed stands above it.
+        let rows = inline.filled().max(composer::menu_rows(state));
+        body = body.min(u16::try_from(rows).unwrap_or(body));
     }
     let text = if side { width - PANEL } else { width };
     Some(Areas {

@@ -109,7 +109,11 @@ fn groups(state: &State, reason: usize, below: &str) -> Vec<Vec<Piece>> {
     if !below.is_empty() {
         middle.push((below.to_string(), 6));
     }
-    let sampling = vec![(format!("T={}", state.start.sampling.temperature), 10)];
+    let temperature = state.start.sampling.temperature;
+    let mut sampling = Vec::new();
+    if temperature != state.start.own_sampling.temperature {
+        sampling.push((format!("T={temperature}"), 10));
+    }
     let mut keys = Vec::new();
     if state.running.is_some() {
         keys.push(("Esc stop".to_string(), 7));
