@@ -328,8 +328,9 @@ mod tests {
             for modifiers in [NONE, SHIFT, CONTROL] {
                 let event = KeyEvent::new(binding.code, modifiers);
                 let expected = match (binding.code, modifiers) {
-                    // Stopping comes before everything.
+                    // Stopping and leaving come before everything.
                     (KeyCode::Char('c'), CONTROL) => Action::Interrupt,
+                    (KeyCode::Char('z'), CONTROL) => Action::Suspend,
                     _ => binding.action,
                 };
                 assert_eq!(message(event, after), Msg::Act(expected), "{event:?}");
