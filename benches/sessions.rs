@@ -205,7 +205,7 @@ fn resume(repeats: usize) {
     };
     let ask = |engine: &Engine| {
         engine.send(Command::Generate(Request {
-            prompt: Prompt::Raw(text(3000, 1).0),
+            prompt: Prompt::Raw(text(2700, 1).0),
             sampling: SamplingSettings::default(),
             max_tokens: Some(1),
             stop: Vec::new(),

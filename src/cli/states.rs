@@ -17,7 +17,7 @@ const MOST_BYTES: u64 = 4 << 30;
 /// … and one alone.
 const LARGEST: u64 = 2 << 30;
 /// A conversation that is read again faster than this needs no file.
-const WORTH: Duration = Duration::from_millis(1500);
+const WORTH: Duration = Duration::from_secs(1);
 
 /// The saved states, as this run knows them.
 pub struct States {
