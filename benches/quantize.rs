@@ -5,6 +5,8 @@
 //! A line of JSON for each type. `scripts/quantize/speed.py` reckons from it how long a model's weights take if nothing is read
 //! and nothing written. Each thread does its own rows of random weights, as wide as the 26B's; the rate is that of all together.
 
+#![allow(clippy::print_stdout)]
+
 use std::thread;
 use std::time::{Duration, Instant};
 
