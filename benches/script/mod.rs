@@ -11,6 +11,7 @@ use slipstream::token::{Origin, TokenSpan};
 use slipstream::tui;
 use slipstream::tui::host::{Connection, Host, News, Opening, Wanted};
 use slipstream::tui::preferences::Preferences;
+use slipstream::tui::sessions::Wish;
 
 use crate::screen::{Session, counters, loaded, whole};
 
@@ -49,6 +50,8 @@ impl Host for Script {
     fn keep(&mut self, _: &Preferences) -> Result<(), String> {
         Ok(())
     }
+
+    fn store(&mut self, _: Wish) {}
 
     fn news(&mut self) -> Option<News> {
         self.opened.take()
