@@ -34,7 +34,7 @@ pub use draft::DraftContext;
 pub use error::{LlamaError, LogTail};
 pub use kernels_test::agreeing as agreeing_kernels;
 pub use model::{Model, ModelSettings};
-pub use quantize::{LARGEST_WEIGHT, QuantizeError, quantize_into, quantize_rows};
+pub use quantize::{LARGEST_IMPORTANCE, LARGEST_WEIGHT, QuantizeError, quantize_into, quantize_rows};
 pub use quantize_file::{FileRequest, quantize_file};
 pub use vocab::Vocab;
 pub use watch::{Seen, Watch};
