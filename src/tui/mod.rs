@@ -166,7 +166,7 @@ pub enum TuiError {
 }
 
 /// Runs the UI on this process's terminal until the person leaves or the engine ends for good; the terminal
-/// is restored on every way out. What it expects of an engine is told at [`Connection`].
+/// is restored on every way out. What it expects of an engine is told at [`host::Connection`].
 ///
 /// # Errors
 /// Where the terminal cannot be used or is lost, or the engine has ended.
