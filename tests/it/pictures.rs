@@ -158,13 +158,16 @@ fn a_recording_gives_back_what_was_written() {
         (Duration::from_millis(5), b"\x1b[1mh\xc3".to_vec()),
         (Duration::from_millis(1500), b"\xa9\r\n".to_vec()),
         (Duration::from_millis(1600), b"\xff!".to_vec()),
+        (Duration::from_millis(1700), b"\x1b[?2004h\x1b[>1u\x1b]11;?\x1b\\".to_vec()),
+        (Duration::from_millis(1800), b"\x1b[?1049h\x1b[?2026h".to_vec()),
     ];
     let written = cast::write(80, 24, "a title", &pieces);
     let (size, read) = cast::read(&written).unwrap();
     assert_eq!(size, (80, 24));
     assert_eq!(
         read,
-        [(0.005, "\x1b[1mh".to_owned()), (1.5, "é\r\n".to_owned()), (1.6, "\u{fffd}!".to_owned())]
+        [(0.005, "\x1b[1mh"), (1.5, "é\r\n"), (1.6, "\u{fffd}!"), (1.8, "\x1b[2J\x1b[H\x1b[?2026h")]
+            .map(|(seconds, text)| (seconds, text.to_owned()))
     );
     assert!(cast::read("{\"version\":1,\"width\":8,\"height\":2}\n").is_err());
     assert!(cast::read("{\"version\":2,\"width\":8,\"height\":2}\n[0.1,\"i\",\"x\"]\n").is_err());
@@ -189,7 +192,15 @@ fn good_recording(written: &str) {
         }
     }
     assert_eq!(seen, [true; 3], "both replies and their tokens");
-    assert!(terminal.screen().alternate_screen(), "it ends in the chat");
+    let screen = terminal.screen();
+    assert!(
+        !screen.alternate_screen() && !screen.bracketed_paste(),
+        "the terminal of who plays it stays theirs"
+    );
+    assert!(
+        !pieces.iter().any(|(_, piece)| piece.contains("\x1b]") || piece.contains("\x1b[>")),
+        "no questions"
+    );
 }
 
 #[test]

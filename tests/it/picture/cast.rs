@@ -1,5 +1,6 @@
 //! A recording of a terminal in asciicast's second version: a line that tells the size, then a line for each piece that was
-//! written, with the seconds since the start. No time of day, no environment, no command.
+//! written, with the seconds since the start. No time of day, no environment, no command. What asks the terminal something,
+//! or changes how it takes keys, is left out: who plays it has a shell there.
 
 use std::time::Duration;
 
@@ -18,13 +19,22 @@ pub fn write(columns: u16, rows: u16, title: &str, pieces: &[(Duration, Vec<u8>)
             _ => rest.len(),
         };
         if whole > 0 {
-            let text = String::from_utf8_lossy(&rest[..whole]).into_owned();
+            let text = shown(&String::from_utf8_lossy(&rest[..whole]));
             let seconds = (at.as_secs_f64() * 1000.0).round() / 1000.0;
-            cast.push_str(&format!("{}\n", json!([seconds, "o", text])));
+            if !text.is_empty() {
+                cast.push_str(&format!("{}\n", json!([seconds, "o", text])));
+            }
             rest.drain(..whole);
         }
     }
     cast
+}
+
+/// What of a text is seen: without modes of keys, paste and wheel, and without questions. Another screen is a cleared one.
+fn shown(text: &str) -> String {
+    let unseen =
+        regex::Regex::new(r"\x1b\[(?:\?(?:2004|1007)[hl]|[<>=][0-9;]*u|6n|c)|\x1b\]11;\?(?:\x1b\\|\x07)");
+    unseen.expect("a pattern").replace_all(text, "").replace("\x1b[?1049h", "\x1b[2J\x1b[H")
 }
 
 /// Size and pieces of a recording.

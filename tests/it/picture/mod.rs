@@ -32,7 +32,8 @@ pub struct Played {
 pub fn play(folder: &Path, light: bool, pace: f64) -> Played {
     let begun = Instant::now();
     let mut run = Run::of(SIZE.0, SIZE.1, |command| {
-        command.args(["chat", "pocket", "--greedy", "--threads", "1"]);
+        // A fixed length: how `auto` chooses depends on the machine, and the picture should not.
+        command.args(["chat", "pocket", "--greedy", "--draft", "3", "--threads", "1"]);
         for name in ["HOME", "SLIPSTREAM_DATA", "SLIPSTREAM_CACHE", "XDG_CACHE_HOME"] {
             command.env(name, folder.join(name));
         }
