@@ -1,7 +1,8 @@
 //! Does the chat slow generation down? `cargo bench --bench against_run -- [MODEL] [repeats=12] [tokens=1500] [threads=1]
-//! [draft=0]`.
+//! [draft=0]
+//! [columns=200] [rows=50]`.
 //!
-//! Method: `slipstream run` and the chat, in a pseudo-terminal of 200x50 that is read at once, take turns with the same
+//! Method: `slipstream run` and the chat, in a pseudo-terminal that is read at once, take turns with the same
 //! question, seed and options, each in a fresh process; who begins changes with every repeat. Both tell the engine's own
 //! rate, tokens after the first by the time since the first. The figure is the median of the paired ratios.
 
@@ -92,7 +93,8 @@ fn run(stored: &Path, options: &[&str]) -> f64 {
 }
 
 fn chat(stored: &Path, options: &[&str], tokens: &str) -> f64 {
-    let mut run = Run::of(200, 50, |command| {
+    let cells = |name, usual| argument(name, usual).parse().expect("a number of cells");
+    let mut run = Run::of(cells("columns", "200"), cells("rows", "50"), |command| {
         command.arg("chat");
         command.args(options);
         command.env("SLIPSTREAM_DATA", stored);
