@@ -11,6 +11,10 @@
 
 #![allow(clippy::print_stdout)]
 
+#[path = "../tests/it/screen.rs"]
+#[allow(dead_code, reason = "the tests use the rest")]
+mod screen;
+
 use std::cell::Cell;
 use std::fs;
 use std::io::{self, Write};
@@ -23,16 +27,17 @@ use ratatui::layout::Rect;
 use ratatui::{Terminal, TerminalOptions, Viewport};
 
 use slipstream::event::{Activity, Channel, Counters, Event, KernelState, Ready, SpeculationState, Text};
-use slipstream::request::{DraftLength, SamplingSettings, Speculation};
+use slipstream::request::{DraftLength, Speculation};
 use slipstream::token::{Origin, TokenSpan};
 use slipstream::tui::app::{Msg, State, update};
 use slipstream::tui::entry::{Entry, ReplyEntry};
 use slipstream::tui::keys::Action;
 use slipstream::tui::markdown::{Markdown, paint};
-use slipstream::tui::preferences::Preferences;
 use slipstream::tui::theme::Theme;
 use slipstream::tui::tokens::Origins;
-use slipstream::tui::{Start, view};
+use slipstream::tui::view;
+
+use screen::Session;
 
 const TOKENS_PER_SECOND: f64 = 100.0;
 const BYTES_PER_TOKEN: usize = 4;
@@ -89,24 +94,7 @@ fn cost(work: impl FnOnce()) -> (Duration, Duration) {
 }
 
 fn chat() -> State {
-    let mut state = State::new(Start {
-        title: "bench".into(),
-        opened: None,
-        choose: false,
-        inline: false,
-        mouse: false,
-        preferences: Preferences::default(),
-        own_sampling: SamplingSettings::default(),
-        sampling: SamplingSettings::default(),
-        speculation: Speculation { length: DraftLength::Fixed(3), p_min: 0.0 },
-        n_max: 4,
-        system: None,
-        thinking: false,
-        max_tokens: None,
-        stop: Vec::new(),
-        ignore_end_of_turn: false,
-        log: None,
-    });
+    let mut state = Session::loading(200, 50).state;
     let ready = Ready {
         model: "/models/bench.gguf".into(),
         model_name: "bench".into(),

@@ -6,6 +6,10 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+#[path = "../tests/it/screen.rs"]
+#[allow(dead_code, reason = "the tests use the rest")]
+mod screen;
+
 use std::cell::Cell;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -22,12 +26,12 @@ use slipstream::sessions::{
     TurnId,
 };
 use slipstream::token::{Origin, TokenId};
-use slipstream::tui::Start;
-use slipstream::tui::app::{Msg, State, update};
-use slipstream::tui::preferences::Preferences;
+use slipstream::tui::app::{Msg, update};
 use slipstream::tui::sessions::Told;
 use slipstream::tui::theme::Theme;
 use slipstream::tui::view;
+
+use screen::Session;
 
 thread_local! {
     /// How long the screen's part of a measurement took.
@@ -137,25 +141,7 @@ fn main() {
 /// What follows on the screen, 200x50: the turns become the transcript, and the first frame.
 fn show(path: &Path, session: SessionId, repeats: usize) {
     let store = Store::open(path).expect("opened").store;
-    let start = Start {
-        title: "bench".to_owned(),
-        opened: None,
-        choose: false,
-        inline: false,
-        mouse: false,
-        preferences: Preferences::default(),
-        sampling: SamplingSettings::default(),
-        own_sampling: SamplingSettings::default(),
-        speculation: Speculation { length: DraftLength::Off, p_min: 0.0 },
-        n_max: 4,
-        system: None,
-        thinking: false,
-        max_tokens: None,
-        stop: Vec::new(),
-        ignore_end_of_turn: false,
-        log: None,
-    };
-    let mut state = State::new(start);
+    let mut state = Session::loading(200, 50).state;
     let mut terminal = Terminal::new(TestBackend::new(200, 50)).expect("a screen");
     measure("the session on the screen: transcript and first frame", repeats, || {
         let found = store.session(session).expect("a session");

@@ -69,6 +69,13 @@ fn lines(action: Action) -> Option<isize> {
     }
 }
 
+/// The line of a list of `count` that is marked after a key which moves through it. Tab goes down.
+pub(super) fn marked(selected: usize, count: usize, action: Action) -> Option<usize> {
+    let by = lines(if action == Action::Complete { Action::Down } else { action })?;
+    let to = selected.saturating_add_signed(by);
+    Some(if by > 0 { to.min(count.saturating_sub(1)) } else { to })
+}
+
 /// A key with a meaning. `None`: it means here what it means elsewhere.
 pub(super) fn act(state: &mut State, action: Action) -> Option<Vec<Effect>> {
     match &mut state.overlay {

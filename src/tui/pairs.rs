@@ -10,6 +10,7 @@ use crate::tui::app::{Effect, Overlay, Stage, State};
 use crate::tui::commands::Outcome;
 use crate::tui::host::{Found, Opening, Pair, Wanted};
 use crate::tui::keys::Action;
+use crate::tui::overlay;
 use crate::tui::sessions;
 
 /// The list.
@@ -53,20 +54,11 @@ pub(super) fn found(state: &mut State, found: Found) {
 /// A key with a meaning.
 pub(super) fn act(state: &mut State, action: Action) -> Option<Vec<Effect>> {
     let list = &mut state.pairs;
-    let last = list.found.as_ref().map_or(0, Vec::len).saturating_sub(1);
-    match action {
-        Action::Up | Action::LineUp => list.selected = list.selected.saturating_sub(1),
-        Action::Down | Action::LineDown | Action::Complete => list.selected = (list.selected + 1).min(last),
-        Action::PageUp => list.selected = list.selected.saturating_sub(10),
-        Action::PageDown => list.selected = (list.selected + 10).min(last),
-        Action::Start => list.selected = 0,
-        Action::End => list.selected = last,
-        Action::Send => {
-            let wanted = list.found.as_ref()?.get(list.selected)?.wanted.clone();
-            return Some(open(state, wanted));
-        }
-        _ => return None,
+    if action == Action::Send {
+        let wanted = list.found.as_ref()?.get(list.selected)?.wanted.clone();
+        return Some(open(state, wanted));
     }
+    list.selected = overlay::marked(list.selected, list.found.as_ref().map_or(0, Vec::len), action)?;
     Some(Vec::new())
 }
 

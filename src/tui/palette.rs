@@ -6,6 +6,7 @@ use crate::tui::app::{Effect, Overlay, State};
 use crate::tui::commands::{COMMANDS, Slash, execute};
 use crate::tui::field::Field;
 use crate::tui::keys::{Action, BINDINGS, PREFIXED};
+use crate::tui::overlay;
 
 /// Commands that a key does as well.
 const KEYED: &[(&str, Action)] = &[
@@ -84,24 +85,14 @@ pub fn key_of(name: &str) -> &'static str {
 /// A key with a meaning.
 pub(super) fn act(state: &mut State, action: Action) -> Option<Vec<Effect>> {
     let Overlay::Palette(palette) = &mut state.overlay else { return None };
-    let count = palette.found().len();
-    let last = count.saturating_sub(1);
-    match action {
-        Action::Up | Action::LineUp => palette.selected = palette.selected.saturating_sub(1),
-        Action::Down | Action::LineDown => palette.selected = (palette.selected + 1).min(last),
-        Action::PageUp => palette.selected = palette.selected.saturating_sub(10),
-        Action::PageDown => palette.selected = (palette.selected + 10).min(last),
-        Action::Start => palette.selected = 0,
-        Action::End => palette.selected = last,
-        Action::Send | Action::Complete => {
-            let Some(command) = palette.found().get(palette.selected).copied() else {
-                return Some(Vec::new());
-            };
-            state.overlay = Overlay::None;
-            return Some(run(state, command, action == Action::Complete));
-        }
-        _ => return None,
+    if matches!(action, Action::Send | Action::Complete) {
+        let Some(command) = palette.found().get(palette.selected).copied() else {
+            return Some(Vec::new());
+        };
+        state.overlay = Overlay::None;
+        return Some(run(state, command, action == Action::Complete));
     }
+    palette.selected = overlay::marked(palette.selected, palette.found().len(), action)?;
     Some(Vec::new())
 }
 

@@ -7,6 +7,7 @@ use crate::sessions::{Change, DeletionId, Format, Hit, Question, SessionId, Sess
 use crate::tui::app::{Effect, Overlay, State};
 use crate::tui::field::Field;
 use crate::tui::keys::Action;
+use crate::tui::overlay;
 
 /// Places that are found at most.
 const MOST: u32 = 100;
@@ -153,14 +154,7 @@ fn look(state: &mut State) -> Vec<Effect> {
 /// A key with a meaning.
 pub(in crate::tui) fn act(state: &mut State, action: Action) -> Option<Vec<Effect>> {
     let list = &mut state.sessions.list;
-    let last = list.lines().map_or(0, |lines| lines.len()).saturating_sub(1);
     match action {
-        Action::Up | Action::LineUp => list.selected = list.selected.saturating_sub(1),
-        Action::Down | Action::LineDown | Action::Complete => list.selected = (list.selected + 1).min(last),
-        Action::PageUp => list.selected = list.selected.saturating_sub(10),
-        Action::PageDown => list.selected = (list.selected + 10).min(last),
-        Action::Start => list.selected = 0,
-        Action::End => list.selected = last,
         Action::Escape if list.renaming.is_some() => list.renaming = None,
         Action::Escape if !list.filter().is_empty() => {
             list.filter = Field::default();
@@ -178,7 +172,10 @@ pub(in crate::tui) fn act(state: &mut State, action: Action) -> Option<Vec<Effec
                 Vec::new()
             }));
         }
-        _ => return None,
+        _ => {
+            let count = list.lines().map_or(0, |lines| lines.len());
+            list.selected = overlay::marked(list.selected, count, action)?;
+        }
     }
     Some(Vec::new())
 }
